@@ -1,0 +1,1 @@
+"""The pure core: no clock, no id generator, no I/O."""

@@ -1,0 +1,415 @@
+"""Everything that can happen, as values. JSON texts inside are always the fake side: real values never enter an event."""
+
+from typing import Generic, TypeVar, get_args
+
+import attrs
+
+from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
+from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts
+
+# --- call ---------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class ToolCallRequested:
+    """A client asked for something that lives on an upstream."""
+
+    client: ClientId
+    kind: Kind
+    upstream: str
+    name: str
+    """The upstream's own name of the tool or prompt, or the resource's URI."""
+    arguments: str
+    """JSON text of the arguments, fakes only; empty when ``arguments_blob`` is set."""
+    arguments_blob: str | None = None
+    arguments_bytes: int = 0
+    extra: str | None = None
+    """JSON object with other members of the request's params that must reach the upstream, fakes only."""
+    idempotency: str | None = None
+    """A client's own key for the call, so that a repeated request finds the same task."""
+
+
+@attrs.frozen
+class PolicyDecided:
+    action: Action
+    reason: Reason
+    policy_version: int
+
+
+@attrs.frozen
+class ApprovalRequested:
+    """The call waits for a person until ``expires_at``."""
+
+    digest: str
+    """Over tool, stored arguments, tool definition and replacement table; execution recomputes it."""
+    expires_at: Millis
+    facts: ToolFacts = ToolFacts()
+
+
+@attrs.frozen
+class ApprovalNotified:
+    """A person was told. ``ref`` is the channel's own reference, such as ``chat:message``."""
+
+    channel: str
+    ref: str
+
+
+@attrs.frozen
+class ApprovalNotifyFailed:
+    channel: str
+    error: str
+    attempt: int
+    retry_at: Millis | None
+
+
+@attrs.frozen
+class CallApproved:
+    by: Actor
+    grant: GrantId | None = None
+    """Set when the approval also issued a grant."""
+    rule: RuleId | None = None
+    """Set when the approval also set a rule."""
+
+
+@attrs.frozen
+class CallDenied:
+    by: Actor
+    reason: str | None = None
+    rule: RuleId | None = None
+
+
+@attrs.frozen
+class ApprovalExpired:
+    pass
+
+
+@attrs.frozen
+class CallCancelled:
+    by: Actor
+    reason: str | None = None
+
+
+@attrs.frozen
+class ExecutionStarted:
+    """The fence: exactly one append of this event wins, and only its author may call the upstream."""
+
+    replica: ReplicaId
+    attempt: int
+    lease_until: Millis
+    retry_safe: bool = False
+    """The tool is declared read-only or idempotent, so a lost outcome may be retried."""
+
+
+@attrs.frozen
+class ExecutionSucceeded:
+    """The upstream answered with a result (``is_error``: a tool error, which is a result too)."""
+
+    is_error: bool
+    result: str | None
+    """JSON text of the result after replacement; None when kept as a blob or not kept."""
+    result_blob: str | None = None
+    result_bytes: int = 0
+    duration_ms: int = 0
+
+
+@attrs.frozen
+class ExecutionFailed:
+    """The call ended without a result and without doubt: refused by the upstream, or never sent."""
+
+    error: str
+    """JSON object {code, message, data?} after replacement, as the client gets it."""
+    sent: bool
+    duration_ms: int = 0
+
+
+@attrs.frozen
+class ExecutionOutcomeUnknown:
+    """The call was sent and its outcome is lost; it may have happened. ``reason`` is for people."""
+
+    reason: str
+    duration_ms: int = 0
+
+
+@attrs.frozen
+class LateOutcomeRecorded:
+    """An answer came after the call had already ended as unknown or cancelled."""
+
+    is_error: bool
+    result: str | None
+    result_blob: str | None = None
+    result_bytes: int = 0
+
+
+@attrs.frozen
+class OutcomeResolved:
+    by: Actor
+    resolution: Resolution
+
+
+@attrs.frozen
+class ResultRead:
+    """The client fetched the result of a task for the first time."""
+
+
+# --- grant --------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class GrantIssued:
+    """Lifts ``require-approval`` (never ``deny``) for matching tools until ``expires_at``."""
+
+    pattern: str
+    literal: bool
+    """True: ``pattern`` is one tool's name, and ``*`` in it is a character like any other."""
+    expires_at: Millis
+    by: Actor
+    uses: int | None = None
+    client: ClientId | None = None
+    """Only for this client's calls; None: for every client's."""
+    call: CallId | None = None
+    """The call whose approval issued it."""
+
+
+@attrs.frozen
+class GrantUsed:
+    """Appended only for grants with a use limit."""
+
+    call: CallId
+
+
+@attrs.frozen
+class GrantRevoked:
+    by: Actor
+
+
+@attrs.frozen
+class GrantExpired:
+    pass
+
+
+# --- rule ---------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class RuleSet:
+    pattern: str
+    literal: bool
+    action: Action
+    by: Actor
+    call: CallId | None = None
+
+
+@attrs.frozen
+class RuleRemoved:
+    by: Actor
+
+
+# --- admin --------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class AdminPaired:
+    user: int
+    name: str
+    chat: int
+
+
+@attrs.frozen
+class AdminRemoved:
+    by: Actor
+
+
+# --- upstream -----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class UpstreamConnected:
+    replica: ReplicaId
+    server: str
+    version: str
+    protocol: str
+    tools: int
+
+
+@attrs.frozen
+class UpstreamLost:
+    """``retry_at`` is None when it will not be tried again (disabled, or the replica stops)."""
+
+    replica: ReplicaId
+    reason: str
+    failures: int
+    crash_loop: bool
+    retry_at: Millis | None
+
+
+@attrs.frozen
+class CatalogueTool:
+    """One tool, as other processes need to know it."""
+
+    name: str
+    facts: ToolFacts
+
+
+@attrs.frozen
+class CatalogueChanged:
+    """The tools of one upstream, as this replica sees them now."""
+
+    replica: ReplicaId
+    digest: str
+    tools: tuple[CatalogueTool, ...]
+    dropped: tuple[str, ...] = ()
+    """Tools that were refused, each with the reason: ``name: reason``."""
+
+
+# --- system -------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class ReplicaStarted:
+    replica: ReplicaId
+    version: str
+    pid: int
+    host: str
+    endpoint: str = ""
+
+
+@attrs.frozen
+class ReplicaStopped:
+    replica: ReplicaId
+    reason: str
+
+
+@attrs.frozen
+class ConfigLoaded:
+    """Digests of the configuration a replica decides with; never its contents."""
+
+    replica: ReplicaId
+    policies: str
+    replacements: str
+    upstreams: str
+    default: Action
+    upstream_names: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    """What was left out, each with the reason."""
+
+
+@attrs.frozen
+class AccessLocked:
+    """Everything is denied and approvals are frozen until unlocked."""
+
+    by: Actor
+    reason: str | None = None
+
+
+@attrs.frozen
+class AccessUnlocked:
+    by: Actor
+
+
+@attrs.frozen
+class HandlerGaveUp:
+    """A piece of work was tried too often; ``about`` is the aggregate it was for."""
+
+    group: str
+    about: str
+    deliveries: int
+    error: str
+
+
+@attrs.frozen
+class SegmentArchived:
+    first: int
+    last: int
+    digest: str
+    previous: str
+    location: str
+    size: int
+
+
+@attrs.frozen
+class LogDiverged:
+    """Written to the log only where that is still possible; see the log's own error of the same name."""
+
+    replica: ReplicaId
+    expected: int
+    found: int
+    detail: str
+
+
+CallEvent = (
+    ToolCallRequested
+    | PolicyDecided
+    | ApprovalRequested
+    | ApprovalNotified
+    | ApprovalNotifyFailed
+    | CallApproved
+    | CallDenied
+    | ApprovalExpired
+    | CallCancelled
+    | ExecutionStarted
+    | ExecutionSucceeded
+    | ExecutionFailed
+    | ExecutionOutcomeUnknown
+    | LateOutcomeRecorded
+    | OutcomeResolved
+    | ResultRead
+)
+GrantEvent = GrantIssued | GrantUsed | GrantRevoked | GrantExpired
+RuleEvent = RuleSet | RuleRemoved
+AdminEvent = AdminPaired | AdminRemoved
+UpstreamEvent = UpstreamConnected | UpstreamLost | CatalogueChanged
+SystemEvent = (
+    ReplicaStarted
+    | ReplicaStopped
+    | ConfigLoaded
+    | AccessLocked
+    | AccessUnlocked
+    | HandlerGaveUp
+    | SegmentArchived
+    | LogDiverged
+)
+Event = CallEvent | GrantEvent | RuleEvent | AdminEvent | UpstreamEvent | SystemEvent
+
+EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
+"""Event classes by the name that stands in the log."""
+
+POLICY_EVENTS: frozenset[type[Event]] = frozenset(
+    {GrantIssued, GrantUsed, GrantRevoked, GrantExpired, RuleSet, RuleRemoved, ConfigLoaded, AccessLocked, AccessUnlocked}
+)
+"""Events that move the policy version: a decision made before one of them is made again after it."""
+
+
+@attrs.frozen
+class Meta:
+    """What every event of one append shares. Source: the ``m`` field of a log entry."""
+
+    at: Millis
+    actor: Actor
+    replica: ReplicaId
+    write: str
+    """The write id: a repeated append with the same id is recognised and not written twice."""
+    cause: int | None = None
+    """Sequence of the event that led to this one."""
+    trace: str | None = None
+    """W3C traceparent."""
+    schema: int = 1
+
+
+E = TypeVar("E", bound="Event | None", covariant=True)
+
+
+@attrs.frozen
+class Recorded(Generic[E]):
+    """An event as it stands on the log.
+
+    ``seq`` is the dense position from 1, ``version`` the aggregate's version after it (from 1), ``entry`` the stream entry id.
+    ``event`` is None for a type this release does not know (``type`` still names it).
+    """
+
+    seq: int
+    entry: str
+    aggregate: str
+    version: int
+    type: str
+    event: E
+    meta: Meta

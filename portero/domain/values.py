@@ -1,0 +1,105 @@
+"""Small values that events, commands and states share."""
+
+from enum import StrEnum
+
+import attrs
+
+from portero.domain.ids import GrantId, RuleId
+
+
+class Action(StrEnum):
+    """What a policy says of a tool; the words of ``policies.json``."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ASK = "require-approval"
+
+
+class Kind(StrEnum):
+    """What a call asks of an upstream."""
+
+    TOOL = "tool"
+    RESOURCE = "resource"
+    PROMPT = "prompt"
+    COMPLETION = "completion"
+
+
+class Status(StrEnum):
+    """Where a call stands; the words that clients see."""
+
+    REQUESTED = "requested"
+    PENDING = "pending-approval"
+    QUEUED = "approved-queued"
+    EXECUTING = "executing"
+    COMPLETED = "completed"
+    ERROR = "error"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    UNKNOWN = "outcome-unknown"
+
+
+TERMINAL = frozenset(
+    {Status.COMPLETED, Status.ERROR, Status.DENIED, Status.EXPIRED, Status.CANCELLED, Status.UNKNOWN}
+)
+"""No execution starts from these, except that a person may resolve ``outcome-unknown``."""
+
+
+class Tier(StrEnum):
+    """What decided, highest first."""
+
+    LOCK = "lock"
+    RULE = "rule"
+    EXACT = "config-exact"
+    PATTERN = "config-pattern"
+    DEFAULT = "config-default"
+
+
+class Resolution(StrEnum):
+    """What a person says of a call whose outcome is unknown."""
+
+    HAPPENED = "happened"
+    NOT_HAPPENED = "not-happened"
+    RUN_AGAIN = "run-again"
+
+
+@attrs.frozen
+class Actor:
+    """Who did something: ``kind`` is client, cli, telegram or system; ``name`` is shown to people."""
+
+    kind: str
+    id: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or f"{self.kind}:{self.id}"
+
+
+SYSTEM = Actor("system", "portero", "Portero")
+
+
+@attrs.frozen
+class Reason:
+    """Why a policy decision came out as it did.
+
+    ``pattern`` is the pattern that won (``*`` and ``None`` for lock and default), ``rule`` the rule it came from,
+    ``grant`` the grant that lifted ``require-approval``.
+    """
+
+    tier: Tier
+    pattern: str | None = None
+    rule: RuleId | None = None
+    grant: GrantId | None = None
+
+
+@attrs.frozen
+class ToolFacts:
+    """What the catalogue says of a tool when it is called; annotations are hints, not policy. Source: tools/list."""
+
+    title: str | None = None
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+    open_world: bool | None = None
+    definition: str = ""
+    """Digest of the whole tool definition as the upstream gave it."""
