@@ -21,7 +21,6 @@ class RequestCall:
     arguments_blob: str | None
     arguments_bytes: int
     extra: str | None
-    idempotency: str | None
     action: Action
     reason: Reason
     policy_version: int

@@ -25,8 +25,6 @@ class ToolCallRequested:
     arguments_bytes: int = 0
     extra: str | None = None
     """JSON object with other members of the request's params that must reach the upstream, fakes only."""
-    idempotency: str | None = None
-    """A client's own key for the call, so that a repeated request finds the same task."""
 
 
 @attrs.frozen
