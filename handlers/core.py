@@ -1,0 +1,96 @@
+"""What every handler works with, and the one loop that turns a decision into an append."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+
+import attrs
+
+from portero.domain.ids import CallId, GrantId, Millis
+from portero.domain.policy import ConfigPolicy, PolicyIndex, Verdict
+from portero.domain.replacement import Replacer
+from portero.domain.values import Actor
+from portero.errors import LogUnavailable, PolicyMoved, VersionConflict
+from portero.log import Appended, Log, Write
+from projections import View
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford base32, lower case: no letter that is mistaken for a digit."""
+
+CATCH_UP_SECONDS = 5.0
+"""How long a handler waits for its view to see what made an append conflict."""
+
+
+def system_clock() -> Millis:
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def _random(length: int) -> str:
+    bits = secrets.randbits(5 * length)
+    return "".join([ALPHABET[(bits >> shift) & 31] for shift in range(0, 5 * length, 5)])
+
+
+def new_call_id() -> CallId:
+    return CallId(_random(16))
+
+
+def new_grant_id() -> GrantId:
+    return GrantId("g" + _random(7))
+
+
+@attrs.define
+class Core:
+    """The collaborators that all handlers of one process share."""
+
+    log: Log
+    view: View
+    policy: ConfigPolicy
+    replacer: Replacer
+    clock: Callable[[], Millis] = system_clock
+    approval_ms: int = 86_400_000
+    lease_ms: int = 15_000
+    index: PolicyIndex = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.index = PolicyIndex(self.policy)
+
+    def decide_policy(self, tool: str, client: str | None, now: Millis) -> Verdict:
+        """What the policy says of a tool now, by everything this process has seen of the log."""
+        view = self.view
+        return self.index.decide(
+            tool, client, rules=view.rules, grants=view.grants, locked=view.locked is not None,
+            policy_version=view.policy_version, now=now,
+        )
+
+    async def commit(
+        self, build: Callable[[Millis], tuple[Write, ...]], *, actor: Actor, cause: int | None = None,
+        trace: str | None = None,
+    ) -> Appended | None:
+        """Appends what ``build`` decides at the view's present state, and decides again when another write came first.
+
+        ``build`` gets the time (ms) and returns the writes, or none when there is nothing to do (then None is returned);
+        the errors it raises pass through, such as AlreadyDecided. Every write of this loop rests on the policy version.
+        """
+        while True:
+            now = self.clock()
+            policy_version = self.view.policy_version
+            writes = build(now)
+            if not writes:
+                return None
+            try:
+                return await self.log.append(
+                    *writes, actor=actor, now=now, policy_version=policy_version, cause=cause, trace=trace
+                )
+            except (VersionConflict, PolicyMoved):
+                await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Waits until the view holds everything that is on the log now; LogUnavailable when it does not come."""
+        head = await self.log.head()
+        try:
+            await self.view.wait_for(head.seq, CATCH_UP_SECONDS)
+        except asyncio.TimeoutError as late:
+            raise LogUnavailable(
+                "This replica is behind the log, so nothing was decided. Try again; `portero doctor` shows the lag."
+            ) from late

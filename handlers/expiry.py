@@ -1,0 +1,56 @@
+"""What time brings: approvals and grants end, leases run out, notifications are tried again."""
+
+from handlers.core import Core
+from handlers.notification import Notifications
+from portero.domain import call as calls
+from portero.domain import grant as grants
+from portero.domain.commands import Wake
+from portero.domain.ids import Aggregate, CallId, GrantId, Millis, split_aggregate
+from portero.domain.values import SYSTEM, Status
+from portero.log import Write
+
+
+class Expiry:
+    """Answers timers. Any replica may; the version check lets one of them act."""
+
+    def __init__(self, core: Core, notifications: Notifications) -> None:
+        self._core = core
+        self._notifications = notifications
+
+    async def wake(self, aggregate: Aggregate) -> None:
+        """A timer of this aggregate was due."""
+        kind, identity = split_aggregate(aggregate)
+        await self._core.catch_up()
+        if kind == "call":
+            await self._wake_call(aggregate, CallId(identity))
+        elif kind == "grant":
+            await self._wake_grant(aggregate, GrantId(identity))
+
+    async def _wake_call(self, aggregate: Aggregate, call: CallId) -> None:
+        core = self._core
+
+        def build(now: Millis) -> tuple[Write, ...]:
+            state = core.view.calls.get(call)
+            if state is None:
+                return ()
+            events = tuple(calls.decide(state, Wake(), now))
+            if not events:
+                return ()
+            after = calls.preview(state, events, now, SYSTEM)
+            work = ("execution",) if after.status is Status.QUEUED else ("notification",)
+            return (Write(aggregate, state.version, events, timer=calls.timer(after), work=work),)
+
+        await core.commit(build, actor=SYSTEM)
+        state = core.view.calls.get(call)
+        if state is not None and state.status is Status.PENDING and state.notify_due(core.clock()):
+            await self._notifications.deliver(call)
+
+    async def _wake_grant(self, aggregate: Aggregate, grant: GrantId) -> None:
+        core = self._core
+
+        def build(now: Millis) -> tuple[Write, ...]:
+            state = core.view.grants.get(grant)
+            events = tuple(grants.decide(state, Wake(), now)) if state is not None else ()
+            return (Write(aggregate, None, events, timer=None, ends=True),) if events else ()
+
+        await core.commit(build, actor=SYSTEM)
