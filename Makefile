@@ -1,0 +1,95 @@
+# Everything a person does here: `make run` starts Portero, `make test` tries everything, `make help` names the rest.
+# Needs Python 3.11 or newer, Node 20 and, for the tests, Debian's redis-server; whatever else is wanted is installed
+# into .venv and .tools from the hashed locks, and again when a lock changes.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do command -v $$p; done))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
+UV_VERSION := 0.13.9
+
+# Stamps are named after what they were made from: an unchanged lock costs nothing, a changed one installs anew.
+RUN_STAMP := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.lock requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
+NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock.json | cksum | cut -d' ' -f1)
+
+.PHONY: help run install test lint format lock build clean dev node redis
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(RUN_STAMP) ## Start Portero on this machine (first time: installs it, about half a minute)
+	@exec $(BIN)/portero serve
+
+install: $(RUN_STAMP) ## Install Portero into .venv, nothing more
+
+test: $(DEV_STAMP) node redis ## Run every test; TESTS="tests/domain -k grant" runs some
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+lint: $(DEV_STAMP) ## Style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+format: $(DEV_STAMP) ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .tools/uv-$(UV_VERSION) ## Resolve the dependencies anew and write the hashed locks
+	@export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
+	compile() { .tools/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links "$$@"; }; \
+	compile --group pyproject.toml:build pyproject.toml -o requirements.lock; \
+	compile --group pyproject.toml:dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+build: $(DEV_STAMP) ## Make the wheel and the sdist in dist/
+	@rm -rf dist
+	@$(BIN)/hatchling build
+
+clean: ## Remove what was installed and made here (not data/)
+	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+dev: $(DEV_STAMP) node redis ## Install what tests and lint need
+node: $(NODE_STAMP)
+
+redis:
+	@command -v redis-server >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	    || { echo 'The tests need redis-server. Install it and run this again: sudo apt-get install redis-server' >&2; exit 1; }; \
+	  echo 'Installing redis-server, the oldest external store that the tests try'; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; }
+
+$(VENV)/bin/python:
+	@[ -n '$(PYTHON)' ] && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Portero needs Python 3.11 or newer. Say where it is: make run PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo 'Python cannot make a virtual environment. On Debian and Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
+
+$(RUN_STAMP): | $(VENV)/bin/python
+	@echo 'Installing Portero into $(VENV) from requirements.lock (about half a minute)'
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-index --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.run-* && touch $@
+
+$(DEV_STAMP): $(RUN_STAMP)
+	@echo 'Installing the tools for tests and lint into $(VENV) from requirements-dev.lock'
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@rm -f $(VENV)/.dev-* && touch $@
+
+$(NODE_STAMP): tests/node/package-lock.json
+	@command -v npm >/dev/null || { echo 'The tests need Node 20 and npm for the servers they run against.' >&2; exit 1; }
+	@echo 'Installing the npm servers that the tests run against'
+	@cd tests/node && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.tools/uv-$(UV_VERSION): | $(VENV)/bin/python
+	@$(PYTHON) -m venv .tools/uv && .tools/uv/bin/python -m pip install -qq uv==$(UV_VERSION)
+	@touch $@
