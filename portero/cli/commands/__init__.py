@@ -1,0 +1,1 @@
+"""One module per feature; each is imported when one of its commands is called."""
