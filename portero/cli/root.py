@@ -1,4 +1,4 @@
-"""The root of the command line: finds a command's module when it is called, and turns errors into texts and exit codes."""
+"""The root of the command line: commands are imported when called, errors become texts and exit codes."""
 
 import asyncio
 import errno
@@ -86,8 +86,8 @@ class LazyGroup(click.Group):
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="A task is named by its id or by any beginning of it that is unique. Exit codes of decisions: 0 this command "
-    "decided, 3 already decided, 4 no such task, 1 any other failure, 2 wrong usage.",
+    epilog="A task is named by its id or by any beginning of it that is unique. Exit codes of decisions: "
+    "0 this command decided, 3 already decided, 4 no such task, 1 any other failure, 2 wrong usage.",
 )
 @click.version_option(__version__, prog_name="portero")
 def cli() -> None:
@@ -99,41 +99,39 @@ def run(arguments: Sequence[str]) -> int:
     _encode_what_the_terminal_can()
     try:
         result = cli.main(list(arguments), prog_name="portero", standalone_mode=False)
-    except click.ClickException as wrong:
-        wrong.show()
-        return wrong.exit_code
     except (KeyboardInterrupt, click.Abort, asyncio.CancelledError):
         return Exit.INTERRUPTED
-    except PorteroError as error:
-        return _failed(arguments, error)
-    except OSError as error:
-        if error.errno == errno.EPIPE:  # whoever read our output has seen enough
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open for the interpreter's last flush
-            return Exit.FAILED
-        return _failed(arguments, error)
-    except Exception as error:  # noqa: BLE001 - the last resort: a mistake of ours is told as one, and scripts get their exit code
-        return _unforeseen(error)
+    except Exception as error:  # noqa: BLE001 - the last resort: also a mistake of ours is told, and scripts get their code
+        return _told(error, as_json="--json" in arguments)
     return result if isinstance(result, int) else Exit.OK
 
 
-def _failed(arguments: Sequence[str], error: Exception) -> int:
-    code = exit_code(error)
-    lines = error.problems if isinstance(error, ConfigError) else (str(error) or type(error).__name__,)
-    if "--json" in arguments:
+def _told(error: Exception, *, as_json: bool) -> int:
+    """Says what went wrong, on standard error and with ``--json`` as an object too; returns the exit code."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:  # whoever read our output has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open for the interpreter's last flush
+        return Exit.FAILED
+    code, lines = exit_code(error), _lines(error)
+    if as_json:
         click.echo(json_line({"error": "\n".join(lines), "exit": int(code)}))
     complain(*lines)
     return code
 
 
-def _unforeseen(error: Exception) -> int:
+def _lines(error: Exception) -> Sequence[str]:
+    if isinstance(error, ConfigError):
+        return error.problems
+    if isinstance(error, PorteroError | OSError):
+        return (str(error),)
     if os.environ.get("PORTERO_DEBUG"):
-        traceback.print_exception(error)
-    else:
-        complain(
-            f"Portero failed in a way it did not foresee: {type(error).__name__}: {error}",
-            "Nothing was decided by this command unless it said so. PORTERO_DEBUG=1 shows where it happened.",
-        )
-    return Exit.FAILED
+        return "".join(traceback.format_exception(error)).splitlines()
+    return (
+        f"Portero failed in a way it did not foresee: {type(error).__name__}: {error}",
+        "Nothing was decided by this command unless it said so. PORTERO_DEBUG=1 shows where it happened.",
+    )
 
 
 def _encode_what_the_terminal_can() -> None:

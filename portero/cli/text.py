@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 NEWLINE: Final = "⏎"
-_INVISIBLE: Final = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"  # shown as nothing, though letters or marks
+_INVISIBLE: Final = frozenset(  # shown as nothing, though letters or marks
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
 )
 _WRITTEN_OUT: Final = {ord(sign): f"⟨U+{ord(sign):04X}⟩" for sign in (NEWLINE, "⟨", "⟩")}
 _MARKS: Final = 2
@@ -53,25 +53,25 @@ def pretty_json(text: str) -> list[str]:
         return [visible(text)]
     lines, line, depth = [], "", 0
     tokens = _TOKEN.findall(text)
-    for position, token in enumerate(tokens):
+    for position, part in enumerate(tokens):
         following = tokens[position + 1] if position + 1 < len(tokens) else ""
-        if token in ("{", "["):
-            line += token
+        if part in ("{", "["):
+            line += part
             if following not in ("}", "]"):
                 depth += 1
                 lines.append(line)
                 line = "  " * depth
-        elif token in ("}", "]"):
+        elif part in ("}", "]"):
             if tokens[position - 1] not in ("{", "["):
                 depth -= 1
                 lines.append(line)
                 line = "  " * depth
-            line += token
-        elif token == ",":
+            line += part
+        elif part == ",":
             lines.append(line + ",")
             line = "  " * depth
         else:
-            line += ": " if token == ":" else _literal(token)
+            line += ": " if part == ":" else _literal(part)
     return [*lines, line]
 
 

@@ -1,1 +1,1 @@
-"""``portero demo``: a throw-away gateway, a small server behind it, and a client that walks through what Portero does."""
+"""``portero demo``: a throw-away gateway, a small server behind it, and a client that shows what Portero does."""

@@ -1,12 +1,13 @@
-"""A small MCP server over stdio for the demo: an office with customers and an outbox. Standard library only, run as a file.
+"""A small MCP server over stdio for the demo: an office with customers and an outbox.
 
-It knows real people. With ``OFFICE_JOURNAL`` set it writes every call it gets there, a line of JSON each, so that the
-demo can show what really arrived behind the gateway.
+It needs the standard library only and is run as a file. It knows real people. With ``OFFICE_JOURNAL`` set it writes
+every call it gets there, a line of JSON each, so that the demo can show what really arrived behind the gateway.
 """
 
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,11 @@ def delete_customer(name: str) -> str:
     return f"{name} is gone." if CUSTOMERS.pop(name, None) else f"No customer is called {name}."
 
 
-ACTIONS = {"find_customer": find_customer, "send_mail": send_mail, "delete_customer": delete_customer}
+ACTIONS: dict[str, Callable[..., str]] = {
+    "find_customer": find_customer,
+    "send_mail": send_mail,
+    "delete_customer": delete_customer,
+}
 
 
 def call(name: str, arguments: dict[str, str]) -> dict[str, Any]:
