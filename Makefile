@@ -13,13 +13,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
 UV_VERSION := 0.13.9
+FASTMCP_VERSION := 4.1.2
 
 # Stamps are named after what they were made from: an unchanged lock costs nothing, a changed one installs anew.
 RUN_STAMP := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.lock requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock.json | cksum | cut -d' ' -f1)
 
-.PHONY: help run install test lint format lock build clean dev node redis
+.PHONY: help run install test lint format bench bench-memory lock build clean dev node redis
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,12 @@ lint: $(DEV_STAMP) ## Style, types and layers
 format: $(DEV_STAMP) ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(DEV_STAMP) .tools/fastmcp-$(FASTMCP_VERSION) ## Measure tools/call against the raw pipe and FastMCP's proxy (two minutes)
+	@$(BIN)/python -m ops.bench --fastmcp .tools/fastmcp/bin/python --json build/bench.json
+
+bench-memory: $(DEV_STAMP) ## Watch the memory over 200,000 calls (one minute)
+	@$(BIN)/python -m ops.bench --memory --json build/bench-memory.json
 
 lock: .tools/uv-$(UV_VERSION) ## Resolve the dependencies anew and write the hashed locks
 	@export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
@@ -90,6 +97,12 @@ $(NODE_STAMP): tests/node/package-lock.json
 	@cd tests/node && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+.tools/fastmcp-$(FASTMCP_VERSION): | $(VENV)/bin/python
+	@echo 'Installing fastmcp $(FASTMCP_VERSION) into an environment of its own, to compare with'
+	@rm -rf .tools/fastmcp && $(PYTHON) -m venv .tools/fastmcp
+	@.tools/fastmcp/bin/python -m pip --disable-pip-version-check install -qq fastmcp==$(FASTMCP_VERSION)
+	@touch $@
+
 .tools/uv-$(UV_VERSION): | $(VENV)/bin/python
-	@$(PYTHON) -m venv .tools/uv && .tools/uv/bin/python -m pip install -qq uv==$(UV_VERSION)
+	@$(PYTHON) -m venv .tools/uv && .tools/uv/bin/python -m pip --disable-pip-version-check install -qq uv==$(UV_VERSION)
 	@touch $@
