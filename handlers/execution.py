@@ -7,12 +7,12 @@ import msgspec
 import structlog
 
 from handlers.core import Core
-from handlers.requests import policy_name
 from handlers.running import Execution, Runner
 from portero.domain import call as calls
 from portero.domain.commands import Deny, RecordFailure, StartExecution
 from portero.domain.digest import call_digest
 from portero.domain.ids import CallId, Millis, Seq, call_aggregate, split_aggregate
+from portero.domain.patterns import policy_name
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Status
 from portero.errors import UPSTREAM_UNAVAILABLE, LogUnavailable, PorteroError
 from portero.log import Pointer, Write

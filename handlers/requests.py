@@ -11,6 +11,7 @@ from portero.domain.commands import RequestCall
 from portero.domain.digest import call_digest
 from portero.domain.events import GrantUsed
 from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate, grant_aggregate
+from portero.domain.patterns import policy_name
 from portero.domain.policy import Verdict
 from portero.domain.values import Action, Actor, Kind, Reason, ToolFacts
 from portero.errors import PolicyMoved, VersionConflict
@@ -65,13 +66,6 @@ class Refused:
 
 
 Answer = Done | Failed | Pending | Refused
-
-
-def policy_name(kind: Kind, upstream: str, name: str) -> str:
-    """The name under which policies know what is asked for: ``server/tool``, ``server/resource:uri``, ``server/prompt:name``."""
-    if kind is Kind.TOOL:
-        return f"{upstream}/{name}"
-    return f"{upstream}/{kind.value}:{name}"
 
 
 class Requests:

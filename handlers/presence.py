@@ -1,0 +1,65 @@
+"""What a replica says of itself on the log: that it lives, with which configuration, and how its upstreams are."""
+
+import asyncio
+import os
+import socket
+from typing import Final
+
+import structlog
+
+from portero import __version__
+from portero.domain.events import ConfigLoaded, Event, ReplicaStarted, ReplicaStopped, UpstreamEvent
+from portero.domain.ids import Aggregate, replica_aggregate, upstream_aggregate
+from portero.domain.values import SYSTEM
+from portero.errors import LogError
+from portero.log import Write
+
+from handlers.core import Core
+
+logger = structlog.get_logger()
+
+RETRY_SECONDS: Final = 1.0
+
+
+class Presence:
+    """Writes this replica's own events, in order, and holds them back while the log is away."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._waiting: asyncio.Queue[tuple[Aggregate, Event]] = asyncio.Queue()
+
+    def upstream(self, name: str, event: UpstreamEvent) -> None:
+        """Takes what an upstream's owner reports; never blocks."""
+        self._waiting.put_nowait((upstream_aggregate(name), event))
+
+    async def started(self, endpoint: str, config: ConfigLoaded) -> None:
+        """Announces the replica; raises LogError when the log cannot take it."""
+        replica = self._core.log.replica
+        here = ReplicaStarted(replica, __version__, os.getpid(), socket.gethostname(), endpoint)
+        await self._append(replica_aggregate(replica), here, config)
+
+    async def stopped(self, reason: str) -> None:
+        """Writes what still waits and says goodbye; a log that is away keeps neither, and that is logged."""
+        replica = self._core.log.replica
+        try:
+            while not self._waiting.empty():
+                await self._append(*self._waiting.get_nowait())
+            await self._append(replica_aggregate(replica), ReplicaStopped(replica, reason), ends=True)
+        except LogError as error:
+            logger.warning("the end of this replica is not on the log", error=str(error))
+
+    async def run(self) -> None:
+        """Writes what comes, for ever."""
+        while True:
+            aggregate, event = await self._waiting.get()
+            while True:
+                try:
+                    await self._append(aggregate, event)
+                    break
+                except LogError as error:
+                    logger.warning("upstream event waits for the log", aggregate=aggregate, error=str(error))
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def _append(self, aggregate: Aggregate, *events: Event, ends: bool = False) -> None:
+        core = self._core
+        await core.log.append(Write(aggregate, None, events, ends=ends), actor=SYSTEM, now=core.clock())
