@@ -75,7 +75,7 @@ class AlreadyDecided(DecisionError):
     """Somebody decided first. ``status`` is where the call stands; ``by`` and ``at`` (ms) say who and when, where known."""
 
     def __init__(self, status: str, by: str | None, at: int | None) -> None:
-        super().__init__(f"already {status}" + (f" by {by}" if by else ""))
+        super().__init__(f"already {status}" + (f", decided by {by}" if by else ""))
         self.status, self.by, self.at = status, by, at
 
 

@@ -130,12 +130,16 @@ class ExecutionOutcomeUnknown:
 
 @attrs.frozen
 class LateOutcomeRecorded:
-    """An answer came after the call had already ended as unknown or cancelled."""
+    """An answer came after its attempt had already ended as unknown or cancelled."""
 
     is_error: bool
     result: str | None
     result_blob: str | None = None
     result_bytes: int = 0
+    error: str | None = None
+    """JSON object {code, message, data?} when the answer was no result."""
+    attempt: int = 0
+    """Which attempt it answers; 0: the only one."""
 
 
 @attrs.frozen

@@ -1,0 +1,89 @@
+"""The values that a call is made of."""
+
+import attrs
+
+from portero.domain.events import ToolCallRequested
+from portero.domain.ids import CallId, GrantId, Millis, ReplicaId, RuleId
+from portero.domain.values import Actor, Resolution, ToolFacts
+
+
+@attrs.frozen
+class Origin:
+    """How it began."""
+
+    id: CallId
+    seq: int
+    at: Millis
+    request: ToolCallRequested
+    trace: str | None = None
+
+
+@attrs.frozen
+class Decision:
+    """What a person said, or time: ``by`` None when it expired."""
+
+    at: Millis
+    by: Actor | None
+    approved: bool
+    reason: str | None = None
+    grant: GrantId | None = None
+    rule: RuleId | None = None
+
+
+@attrs.frozen
+class Notice:
+    """A message that shows the call to a person."""
+
+    channel: str
+    ref: str
+
+
+@attrs.frozen
+class Told:
+    """How far people know of it. ``retry_at``: the last message could not be sent, and is tried again then."""
+
+    notices: tuple[Notice, ...] = ()
+    failures: int = 0
+    error: str | None = None
+    retry_at: Millis | None = None
+
+
+@attrs.frozen
+class Approval:
+    """What a call that must be asked for carries beyond the others."""
+
+    digest: str
+    expires_at: Millis
+    facts: ToolFacts
+    asked_at: Millis
+    decision: Decision | None = None
+    read_at: Millis | None = None
+    """When the client fetched the result for the first time."""
+
+
+@attrs.frozen
+class Execution:
+    """The attempt that counts. ``late``: the attempts whose answers came too late."""
+
+    replica: ReplicaId
+    attempt: int
+    started_at: Millis
+    lease_until: Millis
+    retry_safe: bool
+    late: tuple[int, ...] = ()
+
+
+@attrs.frozen
+class Outcome:
+    """What came of the execution."""
+
+    is_error: bool = False
+    result: str | None = None
+    result_blob: str | None = None
+    result_bytes: int = 0
+    duration_ms: int = 0
+    error: str | None = None
+    unknown_reason: str | None = None
+    resolution: Resolution | None = None
+    resolved_by: Actor | None = None
+    resolved_at: Millis | None = None
