@@ -29,6 +29,10 @@ class DataFolderInUse(StoreError):
     """Something else holds the data folder's lock and does not answer on its socket."""
 
 
+class SnapshotUnreadable(StoreError):
+    """A snapshot of another format, or a damaged one. Nothing rests on it: the view is built from the log instead."""
+
+
 # --- the log -------------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +142,8 @@ LOG_UNAVAILABLE: Final = 4503
 UPSTREAM_UNAVAILABLE: Final = 4502
 OUTCOME_UNKNOWN: Final = 4504
 DENIED: Final = 4003
+PENDING_APPROVAL: Final = 4202
+"""A resource, prompt or completion waits for a person. Tools have a result to say so with; these have none."""
 
 HTTP_STATUS: Final[dict[int, int]] = {
     PARSE_ERROR: 400,

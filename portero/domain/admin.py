@@ -4,7 +4,7 @@ import attrs
 
 from portero.domain.events import AccessLocked, AccessUnlocked, AdminEvent, AdminPaired, AdminRemoved, Recorded
 from portero.domain.ids import Millis
-from portero.domain.values import Actor
+from portero.domain.values import SYSTEM, Actor
 from portero.errors import NotFound
 
 
@@ -43,11 +43,12 @@ class Lock:
     reason: str | None = None
 
 
-def evolve_lock(state: Lock | None, recorded: Recorded[AccessLocked | AccessUnlocked | None]) -> Lock | None:
+def evolve_lock(recorded: Recorded[AccessLocked | AccessUnlocked | None]) -> Lock | None:
+    """The lock after one more event of its aggregate: what cannot be read counts as locked."""
     match recorded.event:
         case AccessLocked() as event:
             return Lock(event.by, recorded.meta.at, event.reason)
         case AccessUnlocked():
             return None
         case None:
-            return state
+            return Lock(SYSTEM, recorded.meta.at, "A newer release wrote something here that this one cannot read.")

@@ -1,0 +1,126 @@
+"""What one event says in a line of the activity."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from portero.domain import events as e
+from portero.domain.values import Action, Actor
+
+LONGEST: Final = 300
+"""Characters of a detail; the log has all of it."""
+
+
+@attrs.frozen
+class Line:
+    by: Actor | None = None
+    """Who, where the event itself says so."""
+    detail: str | None = None
+    is_error: bool = False
+    duration_ms: int | None = None
+    subject: str | None = None
+    """What it is about, where the aggregate does not say so."""
+    action: Action | None = None
+
+
+class _ErrorText(msgspec.Struct):
+    message: str = ""
+
+
+_error_text = msgspec.json.Decoder(_ErrorText)
+
+
+def line_of(event: Any) -> Line:
+    make = _LINES.get(type(event))
+    return make(event) if make is not None else _PLAIN
+
+
+_PLAIN: Final = Line()
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _by(event: Any) -> Line:
+    return Line(event.by)
+
+
+def _by_with_reason(event: Any) -> Line:
+    return Line(event.by, _short(event.reason))
+
+
+def _succeeded(event: e.ExecutionSucceeded) -> Line:
+    return Line(None, None, event.is_error, event.duration_ms)
+
+
+def _failed(event: e.ExecutionFailed) -> Line:
+    return Line(None, _error_message(event.error), True, event.duration_ms)
+
+
+def _late(event: e.LateOutcomeRecorded) -> Line:
+    return Line(None, _error_message(event.error) if event.error else None, event.is_error)
+
+
+def _error_message(error: str) -> str | None:
+    """The message in an error's JSON text; the text itself where it holds none."""
+    try:
+        return _short(_error_text.decode(error).message or error)
+    except msgspec.MsgspecError:
+        return _short(error)
+
+
+def _granted(event: e.GrantIssued) -> Line:
+    uses = f", {event.uses} uses" if event.uses is not None else ""
+    client = f", for {event.client}" if event.client is not None else ""
+    return Line(event.by, f"until {event.expires_at}{uses}{client}", subject=event.pattern)
+
+
+def _connected(event: e.UpstreamConnected) -> Line:
+    return Line(None, _short(f"{event.server} {event.version}, {event.tools} tools, on {event.replica}"))
+
+
+def _lost(event: e.UpstreamLost) -> Line:
+    return Line(None, _short(f"{event.reason} (on {event.replica})"), event.crash_loop)
+
+
+def _catalogue(event: e.CatalogueChanged) -> Line:
+    dropped = f"; refused: {', '.join(event.dropped)}" if event.dropped else ""
+    return Line(None, _short(f"{len(event.tools)} tools{dropped}"))
+
+
+def _configured(event: e.ConfigLoaded) -> Line:
+    skipped = f"; skipped: {', '.join(event.skipped)}" if event.skipped else ""
+    return Line(None, _short(f"{len(event.upstream_names)} upstreams{skipped}"))
+
+
+_LINES: Final[dict[Any, Callable[[Any], Line]]] = {
+    e.ExecutionSucceeded: _succeeded,
+    e.ExecutionFailed: _failed,
+    e.ExecutionOutcomeUnknown: lambda event: Line(None, _short(event.reason), True, event.duration_ms),
+    e.LateOutcomeRecorded: _late,
+    e.OutcomeResolved: lambda event: Line(event.by, event.resolution.value),
+    e.CallApproved: _by,
+    e.CallDenied: _by_with_reason,
+    e.CallCancelled: _by_with_reason,
+    e.ApprovalNotifyFailed: lambda event: Line(None, _short(event.error), True),
+    e.GrantIssued: _granted,
+    e.GrantRevoked: _by,
+    e.RuleSet: lambda event: Line(event.by, subject=event.pattern, action=event.action),
+    e.RuleRemoved: _by,
+    e.AdminPaired: lambda event: Line(subject=event.name),
+    e.AdminRemoved: _by,
+    e.UpstreamConnected: _connected,
+    e.UpstreamLost: _lost,
+    e.CatalogueChanged: _catalogue,
+    e.ReplicaStarted: lambda event: Line(None, f"{event.version}, process {event.pid} on {event.host}"),
+    e.ReplicaStopped: lambda event: Line(None, _short(event.reason)),
+    e.ConfigLoaded: _configured,
+    e.AccessLocked: _by_with_reason,
+    e.AccessUnlocked: _by,
+    e.HandlerGaveUp: lambda event: Line(None, _short(event.error), True, subject=event.about),
+    e.SegmentArchived: lambda event: Line(None, f"{event.first} to {event.last}, {event.size} bytes"),
+    e.LogDiverged: lambda event: Line(None, _short(event.detail), True),
+}
