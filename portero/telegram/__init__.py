@@ -1,0 +1,1 @@
+"""Approvals on Telegram: cards, commands, notices, and how they are delivered."""
