@@ -78,7 +78,7 @@ class Instance:
 
 @asynccontextmanager
 async def throw_away() -> AsyncIterator[Instance]:
-    """Starts a gateway in a new folder; stops it, its store and its servers, and removes the folder, whatever happens."""
+    """Starts a gateway in a new folder; whatever happens, stops it with all it started, and removes the folder."""
     folder = Path(tempfile.mkdtemp(prefix="portero-demo-"))
     gateway: asyncio.subprocess.Process | None = None
     try:
