@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import msgspec
 
 from portero.domain.call import Call
 from portero.domain.events import Event, Recorded
@@ -14,8 +15,7 @@ from projections.limits import Limits
 from projections.lines import Line, line_of
 
 
-@attrs.frozen
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One line. ``type`` is the event's own name; a call that was allowed has one entry only, when it ends."""
 
     seq: int

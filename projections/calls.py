@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any, Final
 
 import attrs
+from msgspec.structs import replace
 
 from portero.domain.call import Call, evolve
 from portero.domain.events import CallEvent, Recorded, ToolCallRequested
@@ -103,44 +104,40 @@ class Calls:
 
     def fold(self, recorded: Recorded[CallEvent | None]) -> Call | None:
         """The call after one more event; None when its beginning is not held any more."""
-        before: Call | None = None
-        if type(recorded.event) is not ToolCallRequested:
-            key: Any = recorded.aggregate[5:]
-            before = self._running.get(key) or self._tasks.get(key) or self._ended.get(key)
-            if before is None:
+        key: Any = recorded.aggregate[5:]
+        running = self._running
+        before = running.get(key) or self._tasks.get(key) or self._ended.get(key)
+        if before is None:
+            if type(recorded.event) is not ToolCallRequested:
                 return None
+            after = running[key] = evolve(None, recorded)
+            self._counts[after.status] += 1
+            return after
         after = evolve(before, recorded)
-        self._count(before, after)
-        if after.approval is None and (before is None or after.id in self._running) and after.status not in TERMINAL:
-            self._running[after.id] = after
+        status = after.status
+        if status is not before.status:
+            self._counts[before.status] -= 1
+            self._counts[status] += 1
+        if after.policy is not before.policy and after.policy is not None:
+            self._decisions[after.policy.action] += 1
+        if key in running and after.approval is None and status not in TERMINAL:
+            running[key] = after
         else:
-            self._move(after)
+            self._move(key, after)
         return after
 
-    def _count(self, before: Call | None, after: Call) -> None:
-        counts, status = self._counts, after.status
-        if before is None:
-            counts[status] += 1
-            return
-        if before.status is not status:
-            counts[before.status] -= 1
-            counts[status] += 1
-        if before.policy is None and after.policy is not None:
-            self._decisions[after.policy.action] += 1
-
-    def _move(self, call: Call) -> None:
-        key = call.id
+    def _move(self, key: CallId, call: Call) -> None:
         self._running.pop(key, None)
         if call.approval is not None or call.status is Status.UNKNOWN or key in self._tasks:
-            self._keep_task(call)
+            self._keep_task(key, call)
             return
-        held = len(call.arguments) + len(call.extra or "")
+        request = call.origin.request
+        held = len(request.arguments) + len(request.extra or "")
         self._ended[key] = call if held <= self._limits.ended_bytes else _without_arguments(call)
         if len(self._ended) > self._limits.ended:
             self._ended.popitem(last=False)
 
-    def _keep_task(self, call: Call) -> None:
-        key = call.id
+    def _keep_task(self, key: CallId, call: Call) -> None:
         if key not in self._tasks:
             self._ended.pop(key, None)
             self._add_task(call)
@@ -151,8 +148,8 @@ class Calls:
             self._finished[key] = held = _text_held(call)
             self._finished_bytes += held
             self._forget_oldest()
-        else:
-            self._finished.pop(key, None)
+        elif key in self._finished:
+            del self._finished[key]
 
     def _add_task(self, call: Call) -> None:
         """Also one that was requested before the newest: an outcome is lost long after the request."""
@@ -201,9 +198,9 @@ class Calls:
 
 
 def _text_held(call: Call) -> int:
-    return sum(map(len, (call.arguments, call.extra or "", call.result or "", call.error or "")))
+    return len(call.arguments) + len(call.extra or "") + len(call.result or "") + len(call.error or "")
 
 
 def _without_arguments(call: Call) -> Call:
     request = attrs.evolve(call.origin.request, arguments="", extra=None)
-    return attrs.evolve(call, origin=attrs.evolve(call.origin, request=request))
+    return replace(call, origin=replace(call.origin, request=request))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
 import msgspec
 
 from portero.domain import events as e
@@ -13,8 +12,7 @@ LONGEST: Final = 300
 """Characters of a detail; the log has all of it."""
 
 
-@attrs.frozen
-class Line:
+class Line(msgspec.Struct, frozen=True):
     by: Actor | None = None
     """Who, where the event itself says so."""
     detail: str | None = None

@@ -40,9 +40,10 @@ class Recent:
 
     def fold(self, call: Call) -> None:
         """``call`` was decided by policy just now."""
-        if call.kind is not Kind.TOOL or call.action is Action.DENY:
+        request = call.origin.request
+        if request.kind is not Kind.TOOL or call.action is Action.DENY:
             return
-        client, tool = call.client, call.tool
+        client, tool = request.client, f"{request.upstream}/{request.name}"
         tools = self._tools.get(client)
         if tools is None:
             tools = self._tools[client] = {}

@@ -30,23 +30,19 @@ class Replicas:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._replicas: dict[ReplicaId, Replica] = {}
-        self._seen: dict[ReplicaId, Millis] = {}
+        self.seen: dict[ReplicaId, Millis] = {}
+        """When each wrote last. The view keeps it, inline, because that is done for every event."""
 
     def get(self, replica: ReplicaId) -> Replica | None:
         state = self._replicas.get(replica)
-        return None if state is None else attrs.evolve(state, last_seen=self._seen[replica])
+        return None if state is None else attrs.evolve(state, last_seen=self.seen[replica])
 
     def all(self) -> list[Replica]:
-        return [attrs.evolve(state, last_seen=self._seen[state.id]) for state in self._replicas.values()]
+        return [attrs.evolve(state, last_seen=self.seen[state.id]) for state in self._replicas.values()]
 
     def running(self) -> list[Replica]:
         """Those that have not said that they stop."""
         return [replica for replica in self.all() if replica.stopped_at is None]
-
-    def saw(self, replica: ReplicaId, at: Millis) -> None:
-        """It wrote something; called for every event."""
-        if replica in self._seen:
-            self._seen[replica] = at
 
     def fold(self, recorded: Recorded[Any]) -> ReplicaId | None:
         """Returns the replica that is forgotten for it, if one is."""
@@ -56,7 +52,7 @@ class Replicas:
             self._replicas[event.replica] = Replica(
                 event.replica, event.version, event.pid, event.host, event.endpoint, at, at
             )
-            self._seen[event.replica] = at
+            self.seen[event.replica] = at
             return self._forget_one() if len(self._replicas) > self._limits.replicas else None
         if isinstance(event, ReplicaStopped) and event.replica in self._replicas:
             state = self._replicas[event.replica]
@@ -67,7 +63,7 @@ class Replicas:
         """The oldest that has stopped; where none has, the oldest."""
         stopped = (state.id for state in self._replicas.values() if state.stopped_at is not None)
         oldest = next(stopped, next(iter(self._replicas)))
-        del self._replicas[oldest], self._seen[oldest]
+        del self._replicas[oldest], self.seen[oldest]
         return oldest
 
     def dump(self) -> tuple[Replica, ...]:
@@ -75,4 +71,4 @@ class Replicas:
 
     def load(self, state: tuple[Replica, ...]) -> None:
         self._replicas = {replica.id: replica for replica in state}
-        self._seen = {replica.id: replica.last_seen for replica in state}
+        self.seen = {replica.id: replica.last_seen for replica in state}

@@ -61,20 +61,22 @@ class View:
 
     def apply(self, batch: Sequence[Recorded[Any]]) -> None:
         """Folds events in order. What was seen before is passed over; raises LogDivergence for a gap."""
-        folds, saw = self._folds, self.replicas.saw
+        folds, seen, seq = self._folds, self.replicas.seen, self.seq
         for recorded in batch:
-            seq = recorded.seq
-            if seq != self.seq + 1:
-                if seq <= self.seq:
+            if recorded.seq != seq + 1:
+                if recorded.seq <= seq:
                     continue
-                raise LogDivergence(f"event {self.seq + 1} is missing from the log: {seq} came after {self.seq}")
+                raise LogDivergence(f"event {seq + 1} is missing from the log: {recorded.seq} came after {seq}")
             fold = folds.get(type(recorded.event))
             if fold is not None:
                 fold(recorded)
-            saw(recorded.meta.replica, recorded.meta.at)
+            meta = recorded.meta
+            if meta.replica in seen:
+                seen[meta.replica] = meta.at
             if recorded.type in _POLICY_TYPES:
                 self.policy_version += 1
-            self.seq, self.entry = seq, recorded.entry
+            self.seq = seq = recorded.seq
+            self.entry = recorded.entry
             if self._subscribers:
                 self._tell(recorded)
         self._waiting.reached(self.seq)

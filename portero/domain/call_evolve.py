@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import attrs
 import msgspec
+from msgspec.structs import replace
 
 from portero.domain.call_parts import Approval, Decision, Execution, Notice, Origin, Outcome, Told
 from portero.domain.call_state import Call
@@ -61,39 +61,27 @@ def preview(state: Call, events: Iterable[CallEvent], now: Millis, by: Actor) ->
 
 
 def _with(state: Call, recorded: AnyRecorded, **changes: Any) -> Call:
-    return attrs.evolve(state, version=recorded.version, last_seq=recorded.seq, **changes)
+    return replace(state, version=recorded.version, last_seq=recorded.seq, **changes)
 
 
-# --- an allowed call: these three spell the new state out, because attrs.evolve takes 3 µs more -----------------------
+# --- an allowed call --------------------------------------------------------------------------------------------------
 
 
 def _policy_decided(state: Call, event: PolicyDecided, recorded: AnyRecorded) -> Call:
-    denied = event.action is Action.DENY
-    return Call(
-        state.origin,
-        recorded.version,
-        recorded.seq,
-        Status.DENIED if denied else Status.REQUESTED,
-        event,
-        ended_at=recorded.meta.at if denied else None,
-    )
+    if event.action is Action.DENY:
+        return _with(state, recorded, policy=event, status=Status.DENIED, ended_at=recorded.meta.at)
+    return _with(state, recorded, policy=event)
 
 
 def _started(state: Call, event: ExecutionStarted, recorded: AnyRecorded) -> Call:
     late = state.execution.late if state.execution else ()
     execution = Execution(event.replica, event.attempt, recorded.meta.at, event.lease_until, event.retry_safe, late)
-    return Call(
-        state.origin, recorded.version, recorded.seq, Status.EXECUTING, state.policy, state.approval, execution,
-        None, state.told, state.stopped, None, state.foreign,
-    )  # fmt: skip
+    return _with(state, recorded, status=Status.EXECUTING, execution=execution, outcome=None, ended_at=None)
 
 
 def _succeeded(state: Call, event: ExecutionSucceeded, recorded: AnyRecorded) -> Call:
     outcome = Outcome(event.is_error, event.result, event.result_blob, event.result_bytes, event.duration_ms)
-    return Call(
-        state.origin, recorded.version, recorded.seq, Status.COMPLETED, state.policy, state.approval, state.execution,
-        outcome, state.told, state.stopped, recorded.meta.at, state.foreign,
-    )  # fmt: skip
+    return _with(state, recorded, status=Status.COMPLETED, outcome=outcome, ended_at=recorded.meta.at)
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------
@@ -142,7 +130,7 @@ def _cancelled(state: Call, event: CallCancelled, recorded: AnyRecorded) -> Call
 
 
 def _decided(state: Call, decision: Decision) -> Approval | None:
-    return attrs.evolve(state.approval, decision=decision) if state.approval else None
+    return replace(state.approval, decision=decision) if state.approval else None
 
 
 # --- what came of it --------------------------------------------------------------------------------------------------
@@ -164,11 +152,11 @@ def _late(state: Call, event: LateOutcomeRecorded, recorded: AnyRecorded) -> Cal
     if execution is None:
         return _with(state, recorded)
     attempt = event.attempt or execution.attempt
-    execution = attrs.evolve(execution, late=(*execution.late, attempt))
+    execution = replace(execution, late=(*execution.late, attempt))
     settled = _with(state, recorded, execution=execution)
     if attempt != execution.attempt or state.status not in {Status.UNKNOWN, Status.CANCELLED}:
         return settled
-    outcome = attrs.evolve(
+    outcome = replace(
         state.outcome or Outcome(),
         is_error=event.is_error,
         result=event.result,
@@ -177,27 +165,25 @@ def _late(state: Call, event: LateOutcomeRecorded, recorded: AnyRecorded) -> Cal
         error=event.error,
     )
     if state.status is Status.CANCELLED:
-        return attrs.evolve(settled, outcome=outcome)
+        return replace(settled, outcome=outcome)
     status = Status.COMPLETED if event.error is None else Status.ERROR
-    return attrs.evolve(settled, outcome=outcome, status=status, ended_at=recorded.meta.at)
+    return replace(settled, outcome=outcome, status=status, ended_at=recorded.meta.at)
 
 
 def _resolved(state: Call, event: OutcomeResolved, recorded: AnyRecorded) -> Call:
     at = recorded.meta.at
-    outcome = attrs.evolve(
-        state.outcome or Outcome(), resolution=event.resolution, resolved_by=event.by, resolved_at=at
-    )
+    outcome = replace(state.outcome or Outcome(), resolution=event.resolution, resolved_by=event.by, resolved_at=at)
     if event.resolution is Resolution.RUN_AGAIN:
         return _with(state, recorded, status=Status.QUEUED, outcome=outcome, ended_at=None)
     if event.resolution is Resolution.HAPPENED:
         return _with(state, recorded, status=Status.COMPLETED, outcome=outcome, ended_at=at)
     message = f"The outcome was lost; {event.by} says that it did not happen."
     error = msgspec.json.encode({"code": OUTCOME_UNKNOWN, "message": message}).decode()
-    return _with(state, recorded, status=Status.ERROR, outcome=attrs.evolve(outcome, error=error), ended_at=at)
+    return _with(state, recorded, status=Status.ERROR, outcome=replace(outcome, error=error), ended_at=at)
 
 
 def _read(state: Call, event: ResultRead, recorded: AnyRecorded) -> Call:
-    approval = attrs.evolve(state.approval, read_at=recorded.meta.at) if state.approval else None
+    approval = replace(state.approval, read_at=recorded.meta.at) if state.approval else None
     return _with(state, recorded, approval=approval)
 
 
