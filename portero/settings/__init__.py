@@ -1,0 +1,6 @@
+"""Environment and configuration files -> values. Nothing is read at import; ``load`` reports every problem at once."""
+
+from portero.settings.secret import Secret
+from portero.settings.values import DEFAULT_CLIENT, Client, Settings, TelegramSettings, UpstreamConfig
+
+__all__ = ["DEFAULT_CLIENT", "Client", "Secret", "Settings", "TelegramSettings", "UpstreamConfig"]
