@@ -1,0 +1,26 @@
+"""Child MCP servers: connections to them, one supervised owner task each, and the catalogue of what they offer."""
+
+from portero.upstream.catalogue import Catalogue
+from portero.upstream.config import UpstreamConfig
+from portero.upstream.hooks import Notification, ServerRequest
+from portero.upstream.limits import Limits
+from portero.upstream.names import Spelling
+from portero.upstream.offers import Prompt, Resource, Template, Tool
+from portero.upstream.status import State, UpstreamStatus
+from portero.upstream.upstreams import Upstreams
+
+__all__ = [
+    "Catalogue",
+    "Limits",
+    "Notification",
+    "Prompt",
+    "Resource",
+    "ServerRequest",
+    "Spelling",
+    "State",
+    "Template",
+    "Tool",
+    "UpstreamConfig",
+    "UpstreamStatus",
+    "Upstreams",
+]

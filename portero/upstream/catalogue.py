@@ -1,0 +1,66 @@
+"""Everything that all upstreams offer, under names of ours: merged once, in an order that never depends on time."""
+
+import re
+from collections.abc import Collection, Mapping
+
+import attrs
+
+from portero.upstream.offers import Prompt, Resource, Template, Tool
+from portero.upstream.search import Index
+
+
+@attrs.define(eq=False)
+class Catalogue:
+    """Replaced whole when anything changes; ``version`` grows by one each time. Nothing in it is ever changed."""
+
+    version: int = 0
+    tools: tuple[Tool, ...] = ()
+    """Upstreams in the order of the configuration, each one's tools in its own order."""
+    prompts: tuple[Prompt, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    templates: tuple[Template, ...] = ()
+    dropped: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    """By upstream: what is refused, as ``name: reason``."""
+    pinned: Mapping[str, frozenset[str] | None] = attrs.field(factory=dict)
+    """By upstream: its own names of the tools to list; None: all of them."""
+    _tools_by_name: Mapping[str, Tool] = attrs.field(factory=dict, repr=False)
+    _prompts_by_name: Mapping[str, Prompt] = attrs.field(factory=dict, repr=False)
+    _index: Index | None = attrs.field(default=None, init=False, repr=False)
+
+    def resolve(self, name: str) -> Tool | None:
+        """By ``server/tool``, ``server__tool`` or, where the server has no prefix, the tool's own name."""
+        return self._tools_by_name.get(name)
+
+    def resolve_prompt(self, name: str) -> Prompt | None:
+        return self._prompts_by_name.get(name)
+
+    def owner(self, uri: str) -> str | None:
+        """The upstream that a resource is read from: the one that lists it, else the first with a template for it."""
+        for resource in self.resources:
+            if resource.uri == uri:
+                return resource.server
+        for template in self.templates:
+            if _fits(template.uri_template, uri):
+                return template.server
+        return None
+
+    def listed(self, recent: Collection[str] = ()) -> list[Tool]:
+        """What ``tools/list`` shows: pinned tools, all of servers without pins, and ``recent`` (canonical names)."""
+        used = frozenset(recent)
+        return [
+            tool
+            for tool in self.tools
+            if (pinned := self.pinned.get(tool.server)) is None or tool.name in pinned or tool.canonical in used
+        ]
+
+    def search(self, query: str | None = None, category: str | None = None) -> list[Tool]:
+        """Over all tools, listed or not, best first; everything in order where neither is given."""
+        if self._index is None:
+            self._index = Index(self.tools)
+        return self._index.search(query, category)
+
+
+def _fits(template: str, uri: str) -> bool:
+    """Whether a URI may come from a template: an expression stands for any text (the upstream checks it)."""
+    literal = re.split(r"\{[^{}]*\}", template)
+    return re.fullmatch(".+".join(map(re.escape, literal)), uri, re.DOTALL) is not None

@@ -1,0 +1,218 @@
+"""Streamable HTTP to a remote server: one POST per message, its answer as JSON or as an event stream, as it came."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx2
+import msgspec
+import structlog
+from mcp.shared.inbound import (
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
+    MCP_PROTOCOL_VERSION_HEADER,
+    encode_header_value,
+    mcp_param_headers,
+)
+
+from portero.errors import OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
+from portero.upstream import jsonrpc
+from portero.upstream.calls import Call
+from portero.upstream.config import UpstreamConfig
+from portero.upstream.event_streams import EventStreams, TooLong, read_bounded
+from portero.upstream.limits import Limits
+from portero.upstream.peer import Peer
+from portero.upstream.transport import TurnedAway
+
+log = structlog.get_logger("portero.upstream")
+
+_CONNECT_SECONDS: Final = 10.0
+_CONNECTIONS: Final = 256
+_LATE_SECONDS: Final = 600.0
+"""How long the answer to a call that nobody waits for any more is still read."""
+_ACCEPT: Final = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+_SESSION: Final = "mcp-session-id"
+_NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+
+HeaderMaps = Callable[[str], dict[tuple[str, ...], str]]
+"""Which arguments of a tool travel as headers, too: path of the argument -> name of the header."""
+
+
+class _Named(msgspec.Struct):
+    name: str | None = None
+    uri: str | None = None
+    taskId: str | None = None  # noqa: N815 - the protocol's spelling
+    arguments: dict[str, Any] | None = None
+
+
+class HttpTransport:
+    """Owns the HTTP client. Set ``peer`` before ``start``. No credentials travel but the configured headers."""
+
+    kind: Final = "http"
+    peer: Peer
+    pid: None = None
+
+    def __init__(self, config: UpstreamConfig, limits: Limits, header_maps: HeaderMaps) -> None:
+        self._config = config
+        self._limit, self._header_maps = limits.message_bytes, header_maps
+        self._url = config.url or ""
+        self._protocol: str | None = None
+        self._modern = False
+        self._session: str | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._posts: dict[int, asyncio.Task[None]] = {}
+        self._loop = asyncio.get_running_loop()
+
+    async def start(self) -> None:
+        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS)
+        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=32)
+        self._client = httpx2.AsyncClient(headers=dict(self._config.headers), timeout=timeout, limits=limits)
+        self._streams = EventStreams(self._client, self._url, self._limit)
+
+    async def stop(self, grace: float) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._session is not None and not self._modern:
+            try:
+                async with asyncio.timeout(grace):
+                    await self._client.delete(self._url, headers=self._headers())
+            except (httpx2.HTTPError, TimeoutError) as error:
+                log.info("the session could not be ended", upstream=self._config.name, error=type(error).__name__)
+        await self._client.aclose()
+
+    # --- Transport -------------------------------------------------------------------------------------------------
+
+    def speak(self, protocol: str | None, modern: bool) -> None:
+        self._protocol, self._modern = protocol, modern
+        if protocol is None:
+            self._session = None
+
+    def send(self, call: Call, message: bytes) -> None:
+        headers = self._headers()
+        if self._modern:
+            headers |= self._routing_headers(call)
+        task = self._spawn(self._request(call, message, headers))
+        self._posts[call.id] = task
+        task.add_done_callback(lambda _: self._posts.pop(call.id, None))
+
+    def post(self, message: bytes) -> None:
+        self._spawn(self._tell(message, self._headers(), listen=b'"notifications/initialized"' in message[:80]))
+
+    def cancel(self, call: Call, reason: str) -> None:
+        task = self._posts.get(call.id)
+        if task is None:
+            return
+        if self._modern or not call.sent:
+            task.cancel()  # closing the response is the sign
+        else:
+            self.post(jsonrpc.cancelled(call.id, reason))
+            self._loop.call_later(_LATE_SECONDS, task.cancel)
+
+    # --- headers -----------------------------------------------------------------------------------------------------
+
+    def _headers(self) -> dict[str, str]:
+        headers = dict(_ACCEPT)
+        if self._protocol is not None:
+            headers[MCP_PROTOCOL_VERSION_HEADER] = self._protocol
+        if self._session is not None:
+            headers[_SESSION] = self._session
+        return headers
+
+    def _routing_headers(self, call: Call) -> dict[str, str]:
+        headers = {MCP_METHOD_HEADER: call.method}
+        named = msgspec.json.decode(call.params, type=_Named)
+        name = {"resources/read": named.uri}.get(call.method, named.taskId or named.name)
+        if name is not None:
+            headers[MCP_NAME_HEADER] = encode_header_value(name)
+        if call.method == "tools/call" and named.name is not None:
+            headers |= mcp_param_headers(self._header_maps(named.name), named.arguments or {})
+        return headers
+
+    # --- posting -----------------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _request(self, call: Call, message: bytes, headers: dict[str, str]) -> None:
+        call.sent = True
+        try:
+            async with self._client.stream("POST", self._url, content=message, headers=headers) as response:
+                await self._take(call, response)
+        except _NOT_SENT as error:
+            call.sent = False
+            self.peer.fail(
+                call, UpstreamUnavailable(f"{self._config.name} cannot be reached ({_said(error)}); nothing was sent.")
+            )
+        except UpstreamError as error:
+            self.peer.fail(call, error)
+        except TooLong as error:
+            text = f"{self._config.name} answered with {error}, more than the {self._limit} bytes that are taken."
+            self.peer.fail(call, OutcomeLost(text))
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
+            self.peer.fail(
+                call,
+                OutcomeLost(f"{self._config.name}: the connection broke ({_said(error)}); the call had been sent."),
+            )
+
+    async def _take(self, call: Call, response: httpx2.Response) -> None:
+        if response.status_code >= 300:
+            await self._refused(call, response)
+            return
+        if call.method == "initialize":
+            self._session = response.headers.get(_SESSION)
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "text/event-stream":
+            await self._streams.read(
+                response, lambda data: self._received(data, call), done=call.future.done, headers=self._headers()
+            )
+        elif kind == "application/json":
+            self._received(await read_bounded(response, self._limit), call)
+        if not call.future.done():
+            self.peer.fail(
+                call, OutcomeLost(f"{self._config.name} ended its response without an answer; the call had been sent.")
+            )
+
+    def _received(self, data: bytes, origin: Call | None) -> None:
+        with contextlib.suppress(msgspec.DecodeError):  # no JSON: the peer counts and reports it
+            data = jsonrpc.one_line(data)
+        self.peer.received(data, origin)
+
+    async def _refused(self, call: Call, response: httpx2.Response) -> None:
+        """A status that is no success: the JSON-RPC error in its body, or what the status itself says."""
+        status, name = response.status_code, self._config.name
+        body = await read_bounded(response, self._limit)
+        error = jsonrpc.error_in(body)
+        if error is not None:
+            raise UpstreamRefused(*error)
+        if status == 404 and self._session is not None:
+            self.peer.fail(call, TurnedAway(status, f"{name}: its session has ended; nothing was done."))
+            self.peer.lost("its session has ended")
+        elif status in (401, 403):
+            raise TurnedAway(status, f"{name} answers HTTP {status}: check 'headers' of its entry in mcps.json.")
+        elif status < 400:
+            raise TurnedAway(status, f"{name} answers HTTP {status}, a redirect: put the final address into 'url'.")
+        elif status < 500:
+            raise TurnedAway(status, f"{name} answers HTTP {status}; nothing was done.")
+        raise OutcomeLost(f"{name} answers HTTP {status}; the call had been sent.")
+
+    async def _tell(self, message: bytes, headers: dict[str, str], *, listen: bool) -> None:
+        try:
+            response = await self._client.post(self._url, content=message, headers=headers)
+            if response.status_code >= 400:
+                log.info("a notification was refused", upstream=self._config.name, status=response.status_code)
+        except httpx2.HTTPError as error:
+            log.info("a notification was not delivered", upstream=self._config.name, error=_said(error))
+        if listen and not self._modern:
+            await self._streams.follow(self._headers, lambda data: self._received(data, None))
+
+
+def _said(error: Exception) -> str:
+    """What a network error says, without the address: it may hold credentials."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,150 @@
+"""From the lists of all upstreams to one catalogue: what cannot have a name of its own is refused, with the reason."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import attrs
+import msgspec
+
+from portero.domain.events import CatalogueChanged, CatalogueTool
+from portero.domain.ids import ReplicaId
+from portero.upstream import names, offers
+from portero.upstream.catalogue import Catalogue
+from portero.upstream.config import UpstreamConfig
+from portero.upstream.listing import Listing
+from portero.upstream.names import Spelling
+from portero.upstream.offers import Prompt, Resource, Template, Tool
+
+_OWN: Final = ("portero/", "portero__")
+"""Portero's virtual tools; no upstream may stand in their place."""
+
+T = TypeVar("T")
+Named = TypeVar("Named", Tool, Prompt)
+_Names = tuple[tuple[Named, ...], dict[str, Named]]
+
+
+@attrs.frozen
+class Section:
+    """What one upstream gave, decoded. ``dropped``: what was refused without looking at the others."""
+
+    config: UpstreamConfig
+    tools: tuple[Tool, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    templates: tuple[Template, ...] = ()
+    dropped: tuple[str, ...] = ()
+    listed: bool = False
+    """Whether it was ever connected; before that, nothing is known of its tools."""
+
+
+def section(config: UpstreamConfig, listing: Listing) -> Section:
+    dropped: list[str] = []
+    name, prefix = config.name, config.prefix
+
+    def taken(items: Sequence[bytes], read: Callable[[bytes], T]) -> tuple[T, ...]:
+        found = []
+        for raw in items:
+            try:
+                found.append(read(raw))
+            except ValueError as error:
+                dropped.append(f"{_shown_name(raw)}: {error}")
+        return tuple(found)
+
+    return Section(
+        config,
+        taken(listing.tools, lambda raw: offers.tool(name, raw, prefix=prefix)),
+        taken(listing.prompts, lambda raw: offers.prompt(name, raw, prefix=prefix)),
+        taken(listing.resources, lambda raw: offers.resource(name, raw)),
+        taken(listing.templates, lambda raw: offers.template(name, raw)),
+        tuple(dropped),
+        True,
+    )
+
+
+def merge(sections: Sequence[Section], version: int) -> Catalogue:
+    """``sections`` in the order of the configuration: where two names collide, the first keeps it."""
+    dropped = {section.config.name: list(section.dropped) for section in sections}
+    tools, tools_by_name = _named(sections, [tool for section in sections for tool in section.tools], dropped)
+    prompts, prompts_by_name = _named(sections, [prompt for section in sections for prompt in section.prompts], dropped)
+    return Catalogue(
+        version,
+        tools,
+        prompts,
+        tuple(resource for section in sections for resource in section.resources),
+        tuple(template for section in sections for template in section.templates),
+        {name: tuple(reasons) for name, reasons in dropped.items()},
+        {section.config.name: _pinned(section.config) for section in sections},
+        tools_by_name,
+        prompts_by_name,
+    )
+
+
+def warnings(section: Section) -> list[str]:
+    """What works here but will not everywhere, a sentence each."""
+    found = [
+        f"{tool.canonical}: with its {len(tool.canonical)} characters, Claude Code will not show it"
+        for tool in section.tools
+        if any(names.too_long(tool.spelled(spelling)) for spelling in Spelling)
+    ]
+    known = {tool.name for tool in section.tools}
+    pinned = _pinned(section.config) or frozenset()
+    return found + [f"{section.config.name}: there is no tool {name!r} to pin" for name in sorted(pinned - known)]
+
+
+def changed(catalogue: Catalogue, upstream: str, replica: ReplicaId) -> CatalogueChanged:
+    """One upstream's part of the catalogue as an event. Its digest says whether it differs from the one before."""
+    tools = tuple(CatalogueTool(tool.name, tool.facts) for tool in catalogue.tools if tool.server == upstream)
+    dropped = catalogue.dropped.get(upstream, ())
+    text = msgspec.json.encode([[(tool.name, tool.facts.definition) for tool in tools], dropped])
+    return CatalogueChanged(replica, hashlib.sha256(text).hexdigest(), tools, dropped)
+
+
+def _named(sections: Sequence[Section], items: Sequence[Named], dropped: Mapping[str, list[str]]) -> _Names[Named]:
+    """Names with a server's prefix are given out first: no bare name may take one of them away."""
+    kept: set[Named] = set()
+    owners: dict[str, Named] = {}
+    foreign = {section.config.name: _prefixes(section, sections) for section in sections}
+    for item in sorted(items, key=lambda item: not item.prefix):
+        spellings = {item.canonical, item.safe} | ({item.name} if not item.prefix else set())
+        reason = _collision(item, spellings, owners, foreign[item.server])
+        if reason is not None:
+            dropped[item.server].append(f"{item.name}: {reason}")
+            continue
+        kept.add(item)
+        owners |= dict.fromkeys(spellings, item)
+    return tuple(item for item in items if item in kept), owners
+
+
+def _prefixes(section: Section, sections: Sequence[Section]) -> tuple[str, ...]:
+    """How a name of this server must not begin: like one of Portero's own, or of another server, connected or not."""
+    others = [other.config.name for other in sections if other.config.name != section.config.name]
+    return (*_OWN, *(prefix for name in others for prefix in (names.canonical(name, ""), names.safe(name, ""))))
+
+
+def _collision(item: Named, spellings: set[str], owners: Mapping[str, Named], foreign: tuple[str, ...]) -> str | None:
+    for spelling in sorted(spellings):
+        other = owners.get(spelling)
+        if other is not None and other.canonical == item.canonical:
+            return f"{item.server} lists it twice; the first one counts"
+        if other is not None:
+            return f"{item.canonical} and {other.canonical} would both be {spelling!r}; the first keeps the name"
+    if not item.prefix and item.name.startswith(foreign):
+        return f"{item.name!r} without a prefix looks like a tool of another server, or of Portero itself"
+    return None
+
+
+def _pinned(config: UpstreamConfig) -> frozenset[str] | None:
+    """Pins may be written with or without the server's name."""
+    if config.pinned_tools is None:
+        return None
+    return frozenset(name.removeprefix(f"{config.name}/") for name in config.pinned_tools)
+
+
+def _shown_name(raw: bytes) -> str:
+    try:
+        found: Any = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+    name = found.get("name", found.get("uri")) if isinstance(found, dict) else None
+    return ascii(name)[1:-1][:100] if isinstance(name, str) else "(without a name)"
