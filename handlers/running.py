@@ -80,7 +80,7 @@ class _ResultHead(msgspec.Struct):
 class _ErrorText(msgspec.Struct, omit_defaults=True):
     code: int
     message: str
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _result_head = msgspec.json.Decoder(_ResultHead)
@@ -108,7 +108,7 @@ def upstream_params(kind: Kind, name: str, arguments: bytes, extra: bytes | None
 def failure_answer(call: CallId, error: str) -> Failed:
     """The client's view of an ExecutionFailed event."""
     text = _error_text.decode(error)
-    return Failed(call, text.code, text.message, bytes(text.data) if text.data is not None else None)
+    return Failed(call, text.code, text.message, bytes(text.data) if text.data is not msgspec.UNSET else None)
 
 
 @attrs.frozen
@@ -210,7 +210,7 @@ class Runner:
             )
         if isinstance(error, UpstreamRefused):
             data = replacer.to_fake_result(error.data) if error.data is not None else None
-            shown = _ErrorText(error.code, replacer.mask_text(error.message), msgspec.Raw(data) if data else None)
+            shown = _ErrorText(error.code, replacer.mask_text(error.message), msgspec.Raw(data) if data else msgspec.UNSET)
         else:
             shown = _ErrorText(UPSTREAM_UNAVAILABLE, message)
         text = msgspec.json.encode(shown).decode()
