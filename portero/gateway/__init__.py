@@ -1,0 +1,1 @@
+"""The HTTP side: MCP for clients, in both eras, and what operators look at."""

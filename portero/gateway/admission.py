@@ -1,0 +1,113 @@
+"""What is decided about a request before its body is read: where it comes from, whose it is, what it holds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+from litestar.types import Receive, Scope, Send
+
+from portero.domain.ids import ClientId
+from portero.errors import FORBIDDEN, HEADER_MISMATCH, INVALID_REQUEST, TOO_LARGE, UNAUTHORIZED
+from portero.gateway import wire
+from portero.gateway.auth import Clients
+from portero.gateway.http import ALLOW_POST, CHALLENGE, Accepts, Header, is_json
+from portero.gateway.options import Options
+from portero.gateway.origin import Origins
+from portero.gateway.request import is_modern
+
+ONCE_ONLY: Final = frozenset(
+    {
+        b"authorization",
+        b"host",
+        b"origin",
+        b"content-type",
+        b"content-length",
+        b"mcp-protocol-version",
+        b"mcp-method",
+        b"mcp-name",
+    }
+)
+"""Headers whose first and last copy must not tell two readers two things."""
+
+
+class Refusal(Exception):
+    """An answer that is given before the body is read. ``reason`` is its label in the metrics."""
+
+    def __init__(self, status: int, code: int, message: str, *headers: Header, reason: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = wire.error(wire.NULL, code, message)
+        self.headers = headers
+        self.reason = reason
+
+
+@attrs.define
+class Inbound:
+    """A request that may be read: whose it is, its headers, and the ways to its client."""
+
+    client: ClientId
+    peer: str
+    headers: Mapping[bytes, bytes]
+    modern: bool
+    accepts_stream: bool
+    receive: Receive
+    send: Send
+
+
+class Admission:
+    """Lets requests in, or raises Refusal."""
+
+    def __init__(self, options: Options, clients: Clients) -> None:
+        self._limit = options.body_limit
+        self._clients = clients
+        self._origins = Origins(options.host, options.allowed_hosts, options.allowed_origins)
+        self._accepts = Accepts()
+
+    def admit(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> Inbound:
+        """``headers`` are those of the scope as a mapping. The order of the checks is part of the contract: who asks
+        comes before what is asked."""
+        lines: Sequence[Header] = scope["headers"]
+        if len(headers) != len(lines):
+            _refuse_repeated(lines)
+        refused = self._origins.refusal(headers.get(b"host"), headers.get(b"origin"))
+        if refused is not None:
+            raise Refusal(403, FORBIDDEN, refused, reason="forbidden")
+        client = self._clients.authenticate(headers.get(b"authorization"))
+        if client is None:
+            raise Refusal(401, UNAUTHORIZED, _unauthorized(headers), CHALLENGE, reason="unauthorized")
+        if scope["method"] != "POST":  # type: ignore[typeddict-item] # routed as HTTP
+            text = "This endpoint takes POST only; there are no sessions."
+            raise Refusal(405, INVALID_REQUEST, text, ALLOW_POST, reason="method")
+        if not is_json(headers.get(b"content-type")):
+            raise Refusal(415, INVALID_REQUEST, "The Content-Type must be application/json.", reason="content-type")
+        accepts_json, accepts_stream = self._accepts(headers.get(b"accept"))
+        if not accepts_json:
+            raise Refusal(406, INVALID_REQUEST, "The client must accept application/json.", reason="accept")
+        length = headers.get(b"content-length")
+        if length is not None and (not length.isdigit() or int(length) > self._limit):
+            raise self.too_large()
+        modern = is_modern(headers.get(b"mcp-protocol-version"))
+        return Inbound(client, _peer(scope), headers, modern, accepts_stream, receive, send)
+
+    def too_large(self) -> Refusal:
+        return Refusal(413, TOO_LARGE, f"The body is larger than {self._limit // 1024} KiB.", reason="too-large")
+
+
+def _unauthorized(headers: Mapping[bytes, bytes]) -> str:
+    if b"authorization" not in headers:
+        return "A bearer token is needed: send the header Authorization: Bearer TOKEN."
+    return "The bearer token is not one of this server's. Check it against BEARER_TOKEN or config/clients.json."
+
+
+def _refuse_repeated(lines: Sequence[Header]) -> None:
+    seen: set[bytes] = set()
+    for name, _ in lines:
+        if name in seen and (name in ONCE_ONLY or name.startswith(b"mcp-param-")):
+            text = f"The header {name.decode('latin-1')} appears more than once."
+            raise Refusal(400, HEADER_MISMATCH, text, reason="headers")
+        seen.add(name)
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -1,0 +1,133 @@
+"""The Litestar application: the MCP endpoint, and what operators and probes ask for."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import attrs
+from litestar import Litestar, MediaType, Request, Response, asgi, get
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from portero import telemetry
+from portero.errors import INTERNAL_ERROR, INVALID_REQUEST
+from portero.gateway import wire
+from portero.gateway.admission import Admission
+from portero.gateway.auth import Clients, Credential
+from portero.gateway.calls import Calls
+from portero.gateway.dispatch import Dispatch
+from portero.gateway.endpoint import Endpoint
+from portero.gateway.listen import Listeners
+from portero.gateway.lists import ToolLists
+from portero.gateway.methods import Methods
+from portero.gateway.results import Results
+from portero.gateway.services import Services
+from portero.gateway.taskext import TaskExtension
+from portero.gateway.tasks import Tasks
+from portero.gateway.virtual import VirtualTools
+
+PATHS = ("/mcp", "/mcp/message")
+
+
+@attrs.frozen
+class Gateway:
+    """The application, and what must be called from outside of it."""
+
+    app: Litestar
+    begin_stop: Callable[[], None]
+    """Ends the open streams in good order; to be called before the server stops to take requests."""
+    in_flight: Callable[[], int]
+
+
+def create_asgi(
+    services: Services,
+    credentials: Iterable[Credential],
+    *,
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
+) -> Gateway:
+    """Builds the application. It follows the log and the catalogue while it runs, from lifespan start to lifespan end."""
+    results = Results(services.options.version)
+    tasks = Tasks(services)
+    calls = Calls(services, results)
+    virtual = VirtualTools(services, results, calls, tasks)
+    lists = ToolLists(services, results, virtual)
+    extension = TaskExtension(services, results, tasks)
+    listeners = Listeners(services.options, lists, results, extension)
+    methods = Methods(services, results, calls, lists, virtual, extension)
+    admission = Admission(services.options, Clients(credentials))
+    endpoint = Endpoint(services.options, admission, Dispatch(methods, listeners))
+
+    @asynccontextmanager
+    async def following(_: Litestar) -> AsyncIterator[None]:
+        unsubscribe = [
+            services.core.view.subscribe(tasks.seen),
+            services.core.view.subscribe(listeners.seen),
+            services.upstreams.subscribe(listeners.catalogue_changed),
+        ]
+        try:
+            yield
+        finally:
+            listeners.close()
+            for end in unsubscribe:
+                end()
+
+    app = Litestar(
+        route_handlers=[mcp_route(endpoint), health, ready_route(services), metrics_route(services)],
+        lifespan=[*lifespan, following],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+        openapi_config=None,
+        logging_config=None,
+    )
+    return Gateway(app, listeners.close, endpoint.flights.__len__)
+
+
+def mcp_route(endpoint: Endpoint) -> ASGIApp:
+    @asgi(list(PATHS), copy_scope=False)
+    async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
+        await endpoint(scope, receive, send)
+
+    return mcp
+
+
+@get("/health", media_type=MediaType.JSON, sync_to_thread=False)
+def health() -> dict[str, str]:
+    """The process is alive; nothing more is looked at."""
+    return {"status": "ok"}
+
+
+def ready_route(services: Services) -> ASGIApp:
+    @get("/ready", media_type=MediaType.JSON, sync_to_thread=False)
+    def ready() -> Response[dict[str, object]]:
+        """Whether this replica takes calls; 503 and the reasons when it does not."""
+        readiness = services.readiness()
+        if readiness.ready:
+            return Response({"status": "ready"})
+        return Response({"status": "not ready", "reasons": list(readiness.reasons)}, status_code=503)
+
+    return ready
+
+
+def metrics_route(services: Services) -> ASGIApp:
+    @get("/metrics", sync_to_thread=False)
+    def metrics() -> Response[bytes]:
+        return Response(telemetry.render(services.sample()), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _refused(_: Request[object, object, object], error: HTTPException) -> Response[bytes]:
+    """What Litestar refuses before a handler of ours sees it: unknown paths, wrong methods, broken Host headers."""
+    text = error.detail or "The request was refused."
+    if error.status_code == 404:
+        text = (
+            "There is nothing here. The MCP endpoint is /mcp/message; /health, /ready and /metrics are for operators."
+        )
+    return _json(error.status_code, wire.error(wire.NULL, INVALID_REQUEST, text), error.headers)
+
+
+def _failed(_: Request[object, object, object], __: Exception) -> Response[bytes]:
+    return _json(500, wire.error(wire.NULL, INTERNAL_ERROR, "Portero failed on this request. Its log says why."), None)
+
+
+def _json(status: int, body: bytes, headers: dict[str, str] | None) -> Response[bytes]:
+    return Response(body, status_code=status, media_type="application/json", headers=headers)

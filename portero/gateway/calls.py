@@ -1,0 +1,193 @@
+"""Calls on upstreams: one way in for tools, resources, prompts and completion, and one way to put the answers."""
+
+import time
+from typing import Any, Final
+
+import attrs
+import msgspec
+from mcp.shared.inbound import InboundLadderRejection, validate_mcp_param_headers
+from msgspec import Raw
+from opentelemetry.trace import SpanKind
+
+from handlers.requests import Answer, CallRequest, Pending, Refused
+from handlers.running import Done, Failed
+from portero.domain.patterns import policy_name
+from portero.domain.values import Kind, ToolFacts
+from portero.errors import DENIED, INVALID_PARAMS, OUTCOME_UNKNOWN, PENDING_APPROVAL, RpcError
+from portero.gateway import texts
+from portero.gateway.request import PROGRESS_TOKEN, Request
+from portero.gateway.results import Results
+from portero.gateway.services import Services
+from portero.gateway.taskids import task_id
+from portero.gateway.times import iso
+from portero.telemetry import SPAN_CALL, count_call, span, traceparent, tracing
+from portero.upstream import Tool
+
+POLL_INTERVAL_MS: Final = 5_000
+PARAM_HEADER: Final = b"mcp-param-"
+
+_members = msgspec.json.Decoder(dict[str, Any])
+
+
+class _Schema(msgspec.Struct):
+    inputSchema: Any = None  # noqa: N815 - the protocol's name
+
+
+_schema = msgspec.json.Decoder(_Schema)
+
+
+NO_FACTS: Final = ToolFacts()
+
+
+@attrs.frozen
+class Asked:
+    """What is asked of an upstream. ``arguments`` is a JSON object, ``extra`` one or None."""
+
+    kind: Kind
+    upstream: str
+    name: str
+    arguments: bytes
+    extra: bytes | None = None
+    facts: ToolFacts = NO_FACTS
+
+
+class Calls:
+    """Hands calls to the write side and turns what comes of them into results."""
+
+    def __init__(self, services: Services, results: Results) -> None:
+        self._services = services
+        self._results = results
+
+    async def tools_call(self, request: Request, tool: Tool, arguments: bytes) -> bytes:
+        """``tools/call`` on an upstream's tool."""
+        if request.modern:
+            self._check_param_headers(request, tool, arguments)
+        return await self.tool(request, tool, arguments)
+
+    async def tool(self, request: Request, tool: Tool, arguments: bytes) -> bytes:
+        """The result of a call on a tool: the upstream's, or what the policy has to say."""
+        asked = Asked(Kind.TOOL, tool.server, tool.name, arguments, request.rest("name", "arguments"), tool.facts)
+        answer = await self._call(request, asked)
+        if type(answer) is Done:
+            return self._results.upstream(answer.result, modern=request.modern)
+        if type(answer) is Pending:
+            return self._pending(request, answer, tool)
+        if type(answer) is Refused:
+            text = texts.refused(tool.canonical, answer.reason)
+            return self._results.text(text, modern=request.modern, is_error=True)
+        raise _failure(answer)
+
+    async def other(self, request: Request, asked: Asked) -> bytes:
+        """The result of reading a resource, getting a prompt or completing an argument."""
+        answer = await self._call(request, asked)
+        if type(answer) is Done:
+            return self._results.upstream(answer.result, modern=request.modern)
+        target = policy_name(asked.kind, asked.upstream, asked.name)
+        if type(answer) is Pending:
+            members = self._pending_members(task_id(answer.call, answer.seq), target, answer)
+            raise RpcError(PENDING_APPROVAL, members["message"], members)
+        if type(answer) is Refused:
+            raise RpcError(DENIED, texts.refused(target, answer.reason))
+        raise _failure(answer)
+
+    async def _call(self, request: Request, asked: Asked) -> Answer:
+        reply = request.reply
+        token = request.meta.get(PROGRESS_TOKEN)
+        if token is not None:
+            reply.wants_progress(token)
+        call = CallRequest(
+            client=request.client,
+            kind=asked.kind,
+            upstream=asked.upstream,
+            name=asked.name,
+            arguments=asked.arguments,
+            facts=asked.facts,
+            extra=asked.extra,
+            trace=request.trace(),
+            on_progress=reply.progress if token is not None else None,
+        )
+        began = time.perf_counter()
+        try:
+            answer = await (self._traced(call) if tracing() else self._services.requests.call(call))
+        finally:
+            request.elsewhere += time.perf_counter() - began
+        _count(asked.upstream, answer)
+        return answer
+
+    async def _traced(self, call: CallRequest) -> Answer:
+        tool = policy_name(call.kind, call.upstream, call.name)
+        with span(SPAN_CALL, parent=call.trace, kind=SpanKind.SERVER, attributes={"portero.tool": tool}):
+            return await self._services.requests.call(attrs.evolve(call, trace=traceparent()))
+
+    # --- pending ----------------------------------------------------------------------------------------------------
+
+    def _pending(self, request: Request, answer: Pending, tool: Tool) -> bytes:
+        public = task_id(answer.call, answer.seq)
+        if request.declares_tasks:
+            return self._task(public, answer)
+        return self._results.document(self._pending_members(public, tool.canonical, answer), modern=request.modern)
+
+    def _pending_text(self, public: str, answer: Pending) -> str:
+        return texts.pending(public, answer.call, self._services.options.approve_hint, answer.expires_at)
+
+    def _pending_members(self, public: str, tool: str, answer: Pending) -> dict[str, Any]:
+        return {
+            "status": "pending-approval",
+            "taskId": public,
+            "task_id": public,
+            "toolName": tool,
+            "expiresAt": iso(answer.expires_at),
+            "message": self._pending_text(public, answer),
+        }
+
+    def _task(self, public: str, answer: Pending) -> bytes:
+        """The answer to a client that knows tasks. The task is on the log already."""
+        at = iso(answer.requested_at)
+        return self._results.own(
+            {
+                "resultType": "task",
+                "taskId": public,
+                "status": "working",
+                "statusMessage": self._pending_text(public, answer),
+                "createdAt": at,
+                "lastUpdatedAt": at,
+                "ttlMs": None,
+                "pollIntervalMs": POLL_INTERVAL_MS,
+            },
+            modern=True,
+        )
+
+    # --- headers that mirror arguments ------------------------------------------------------------------------------
+
+    def _check_param_headers(self, request: Request, tool: Tool, arguments: bytes) -> None:
+        """Source: Streamable HTTP 2026-07-28, "Server Behavior for Custom Headers"."""
+        if not tool.header_map:
+            return
+        schema = _schema.decode(tool.definition).inputSchema
+        try:
+            given = _members.decode(arguments)
+        except (ValueError, RecursionError) as error:
+            raise RpcError(INVALID_PARAMS, f"The arguments cannot be read: {error}.") from None
+        headers = {
+            name.decode("latin-1"): value.strip().decode("latin-1")
+            for name, value in request.headers.items()
+            if name.startswith(PARAM_HEADER)
+        }
+        verdict = validate_mcp_param_headers(schema, given, headers)
+        if isinstance(verdict, InboundLadderRejection):
+            raise RpcError(verdict.code, f"{verdict.message}.", verdict.data)
+
+
+def _failure(answer: Failed) -> RpcError:
+    return RpcError(answer.code, answer.message, Raw(answer.data) if answer.data is not None else None)
+
+
+def _count(server: str, answer: Done | Failed | Pending | Refused) -> None:
+    if type(answer) is Done:
+        count_call(server, "allow", "ok")
+    elif type(answer) is Pending:
+        count_call(server, "require-approval", "pending")
+    elif type(answer) is Refused:
+        count_call(server, "deny", "refused")
+    else:
+        count_call(server, "allow", "unknown" if answer.code == OUTCOME_UNKNOWN else "error")

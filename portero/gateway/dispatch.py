@@ -1,0 +1,54 @@
+"""From a JSON-RPC request to its answer: whatever goes wrong on the way ends as a JSON-RPC error with a fitting status."""
+
+import time
+from typing import Final
+
+import structlog
+
+from portero.errors import HTTP_STATUS, INTERNAL_ERROR, LOG_UNAVAILABLE, LogError, RpcError
+from portero.gateway import wire
+from portero.gateway.admission import Inbound
+from portero.gateway.listen import Listeners
+from portero.gateway.methods import Methods
+from portero.gateway.reply import BatchReply, HttpReply
+from portero.gateway.request import Request
+from portero.telemetry import GATEWAY_SECONDS
+
+log = structlog.get_logger("portero.gateway")
+
+LISTEN: Final = "subscriptions/listen"
+OK: Final = 200
+
+
+class Dispatch:
+    """Answers requests. Raises nothing but CancelledError."""
+
+    def __init__(self, methods: Methods, listeners: Listeners) -> None:
+        self._methods = methods
+        self._listeners = listeners
+
+    async def answer(self, inbound: Inbound, message: wire.Message, reply: HttpReply | BatchReply) -> tuple[int, bytes]:
+        """The HTTP status and the JSON-RPC answer. The older era answers every request with 200, errors too."""
+        request_id = bytes(message.id)  # type: ignore[arg-type] # only messages with an id come here
+        began = time.perf_counter()
+        try:
+            request = Request(inbound, message, reply)
+            if inbound.modern and request.method == LISTEN:
+                return OK, wire.result(request_id, await self._listeners.listen(request))
+            result = await self._methods.get(request)(request)
+        except RpcError as error:
+            status = HTTP_STATUS.get(error.code, OK) if inbound.modern else OK
+            return status, rpc_error(error, request_id)
+        except LogError as error:
+            text = f"The audit log is unavailable: {error} What is not on the log is not done."
+            return (503 if inbound.modern else OK), wire.error(request_id, LOG_UNAVAILABLE, text)
+        except Exception:
+            log.exception("request failed", method=message.method)
+            return OK, wire.error(request_id, INTERNAL_ERROR, "Portero failed on this request. Its log says why.")
+        if request.elsewhere:
+            GATEWAY_SECONDS.observe(time.perf_counter() - began - request.elsewhere)
+        return OK, wire.result(request_id, result)
+
+
+def rpc_error(error: RpcError, request_id: bytes) -> bytes:
+    return wire.error(request_id, error.code, str(error), error.data)

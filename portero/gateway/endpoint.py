@@ -1,0 +1,153 @@
+"""The MCP endpoint: from an HTTP request to a JSON-RPC answer, in both eras of the protocol.
+
+Every answer on this path is JSON-RPC, also when the request never gets as far as being one: clients decide by the body
+of an error which era the server speaks.
+"""
+
+import asyncio
+from typing import Final
+
+from litestar.types import Receive, Scope, Send
+from msgspec import UNSET
+
+from portero.errors import HTTP_STATUS, INVALID_REQUEST, UNSUPPORTED_VERSION, RpcError
+from portero.gateway import wire
+from portero.gateway.admission import Admission, Inbound, Refusal
+from portero.gateway.dispatch import Dispatch, rpc_error
+from portero.gateway.flights import Flight, Flights, flight_key
+from portero.gateway.http import BodyTooLarge, ClientGone, read_body, send_empty, send_json, send_refusal
+from portero.gateway.options import Options
+from portero.gateway.reply import BatchReply, HttpReply
+from portero.gateway.request import BATCH_VERSION, SUPPORTED_VERSIONS, unsupported_version_data
+from portero.telemetry import REFUSED_REQUESTS
+
+MAX_BATCH: Final = 100
+
+REQUEST_CANCELLED: Final = -32800
+"""As official servers answer a cancelled request of the older era."""
+
+
+class Endpoint:
+    """The ASGI application behind ``/mcp`` and ``/mcp/message``."""
+
+    def __init__(self, options: Options, admission: Admission, dispatch: Dispatch) -> None:
+        self._options = options
+        self._admission = admission
+        self._dispatch = dispatch
+        self.flights = Flights(options.disconnect_seconds, options.keepalive_seconds)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            inbound = self._admission.admit(scope, headers, receive, send)
+            try:
+                body = await read_body(receive, self._options.body_limit)
+            except BodyTooLarge:
+                raise self._admission.too_large() from None
+        except Refusal as refusal:
+            REFUSED_REQUESTS.labels(refusal.reason).inc()
+            await send_refusal(receive, send, headers, refusal.status, refusal.body, refusal.headers)
+        except ClientGone:
+            return
+        else:
+            await self._serve(inbound, body)
+
+    async def _serve(self, inbound: Inbound, body: bytes) -> None:
+        try:
+            wire.check_text(body)
+            if body.lstrip()[:1] == b"[":
+                await self._serve_batch(inbound, body)
+                return
+            message = wire.decode(body)
+            if message.method is not UNSET and message.id is not UNSET:
+                await self._answer(inbound, message)
+                return
+            self._take(inbound, message)
+        except RpcError as error:
+            status = HTTP_STATUS.get(error.code, 400)
+            await send_json(inbound.send, status, rpc_error(error, _id_of(error)))
+        else:
+            await send_empty(inbound.send, 202)
+
+    # --- one request ------------------------------------------------------------------------------------------------
+
+    async def _answer(self, inbound: Inbound, message: wire.Message) -> None:
+        request_id = bytes(message.id)  # type: ignore[arg-type] # the caller looked
+        reply = HttpReply(inbound.send, can_stream=inbound.accepts_stream, keepalive=self._options.keepalive_seconds)
+        task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment] # a request runs in a task
+        flight = Flight(task, inbound.receive, reply, self._key(inbound, request_id), modern=inbound.modern)
+        self.flights.add(flight)
+        try:
+            status, answer = await self._dispatch.answer(inbound, message, reply)
+        except asyncio.CancelledError:
+            if not flight.gone:
+                raise
+            task.uncancel()
+            await self._answer_cancelled(flight, request_id)
+            return
+        finally:
+            self.flights.remove(flight)
+        await reply.answer(status, answer)
+
+    async def _answer_cancelled(self, flight: Flight, request_id: bytes) -> None:
+        """The modern era forbids an answer, and nobody would read it. The older one ends a request only by an answer."""
+        if flight.modern:
+            flight.reply.abandon()
+        else:
+            await flight.reply.answer(
+                200, wire.error(request_id, REQUEST_CANCELLED, "The client cancelled the request.")
+            )
+
+    def _key(self, inbound: Inbound, request_id: bytes) -> tuple[object, ...]:
+        return flight_key(inbound.client, inbound.peer, inbound.headers.get(b"mcp-session-id"), request_id)
+
+    # --- what has no answer -----------------------------------------------------------------------------------------
+
+    def _take(self, inbound: Inbound, message: wire.Message) -> None:
+        """A notification or a response. Raises RpcError when the era does not take it."""
+        if message.method is UNSET:
+            # Nothing is ever asked of clients, so their answers are none of ours. The older era takes them all the same.
+            answers = message.id is not UNSET and (message.result is not UNSET or message.error is not UNSET)
+            if inbound.modern or not answers:
+                raise wire.BadMessage(INVALID_REQUEST, "The body must be one JSON-RPC request or notification.")
+        elif inbound.modern:
+            requested = inbound.headers[b"mcp-protocol-version"].decode("latin-1")
+            if requested not in SUPPORTED_VERSIONS:
+                data = unsupported_version_data(requested)
+                raise RpcError(UNSUPPORTED_VERSION, "Unsupported protocol version.", data)
+        elif message.method == "notifications/cancelled":
+            cancelled = wire.cancelled_request(message)
+            if cancelled is not None:
+                self.flights.cancel(self._key(inbound, cancelled))
+
+    # --- batches ----------------------------------------------------------------------------------------------------
+
+    async def _serve_batch(self, inbound: Inbound, body: bytes) -> None:
+        """Only the version of 2025-03-26 has batches, and clients of that version do not say so in a header."""
+        if inbound.headers.get(b"mcp-protocol-version", BATCH_VERSION) != BATCH_VERSION:
+            raise wire.BadMessage(INVALID_REQUEST, "This protocol version has no batches; send one message at a time.")
+        batch = wire.decode_batch(body)
+        if len(batch) > MAX_BATCH:
+            raise wire.BadMessage(INVALID_REQUEST, f"A batch holds at most {MAX_BATCH} messages.")
+        answers = await asyncio.gather(*(self._serve_part(inbound, bytes(part)) for part in batch))
+        given = [answer for answer in answers if answer is not None]
+        if given:
+            await send_json(inbound.send, 200, b"[%b]" % b",".join(given))
+        else:
+            await send_empty(inbound.send, 202)
+
+    async def _serve_part(self, inbound: Inbound, part: bytes) -> bytes | None:
+        try:
+            message = wire.decode(part)
+            if message.method == "initialize":
+                raise wire.BadMessage(INVALID_REQUEST, "initialize must not be part of a batch.", wire.id_of(part))
+            if message.method is UNSET or message.id is UNSET:
+                self._take(inbound, message)
+                return None
+        except RpcError as error:
+            return rpc_error(error, _id_of(error))
+        return (await self._dispatch.answer(inbound, message, BatchReply()))[1]
+
+
+def _id_of(error: RpcError) -> bytes:
+    return error.id if isinstance(error, wire.BadMessage) else wire.NULL

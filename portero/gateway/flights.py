@@ -1,0 +1,95 @@
+"""Requests under way: watched for clients that go away, cancelled when a client says so, kept alive when they take long.
+
+One timer serves all of them, and only while there are any: a request that is answered at once pays two dictionary steps.
+"""
+
+import asyncio
+from typing import Final
+
+from litestar.types import Receive
+
+from portero.domain.ids import ClientId
+from portero.gateway.reply import HttpReply
+
+TICK_SECONDS: Final = 0.1
+
+
+class Flight:
+    """One request under way. ``gone`` is set when its client has gone or has cancelled it."""
+
+    __slots__ = ("gone", "key", "modern", "receive", "reply", "since", "streaming", "task", "watcher")
+
+    def __init__(
+        self, task: asyncio.Task[None], receive: Receive, reply: HttpReply, key: tuple[object, ...], *, modern: bool
+    ) -> None:
+        self.task = task
+        self.receive = receive
+        self.reply = reply
+        self.key = key
+        self.modern = modern
+        self.since = 0.0
+        self.gone = False
+        self.streaming = False
+        self.watcher: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        if not self.gone:
+            self.gone = True
+            self.task.cancel()
+
+
+class Flights:
+    """All requests under way in this process."""
+
+    def __init__(self, watch_after: float, stream_after: float) -> None:
+        self._watch_after = watch_after
+        self._stream_after = stream_after
+        self._flights: dict[Flight, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def add(self, flight: Flight) -> None:
+        loop = flight.task.get_loop()
+        flight.since = loop.time()
+        self._flights[flight] = None
+        if self._timer is None:
+            self._timer = loop.call_later(TICK_SECONDS, self._tick, loop)
+
+    def remove(self, flight: Flight) -> None:
+        self._flights.pop(flight, None)
+        if flight.watcher is not None:
+            flight.watcher.cancel()
+
+    def cancel(self, key: tuple[object, ...]) -> bool:
+        """Cancels the one request under way that ``key`` names. Two of that key are two clients' with one token: neither."""
+        found = [flight for flight in self._flights if flight.key == key]
+        if len(found) != 1:
+            return False
+        found[0].cancel()
+        return True
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now = loop.time()
+        for flight in list(self._flights):
+            age = now - flight.since
+            if flight.modern and flight.watcher is None and age >= self._watch_after:
+                flight.watcher = loop.create_task(self._watch(flight))
+            if not flight.streaming and age >= self._stream_after:
+                flight.streaming = True
+                flight.reply.stream()
+        if self._flights:
+            self._timer = loop.call_later(TICK_SECONDS, self._tick, loop)
+
+    async def _watch(self, flight: Flight) -> None:
+        """In the modern era a closed connection is the cancellation of its request."""
+        while (await flight.receive())["type"] != "http.disconnect":
+            pass
+        flight.cancel()
+
+
+def flight_key(client: ClientId, peer: str, session: bytes | None, request_id: bytes) -> tuple[object, ...]:
+    """What a legacy cancellation can be matched by. JSON-RPC ids are the client's own: ``1`` and ``"1"`` are two."""
+    return client, peer, session, request_id

@@ -1,0 +1,119 @@
+"""The methods of the protocol, each a few lines that hand on to whoever does the work."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
+
+from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
+from portero.gateway.calls import Calls
+from portero.gateway.lists import ToolLists
+from portero.gateway.request import SUPPORTED_VERSIONS, TASKS_EXTENSION, Request
+from portero.gateway.results import Results
+from portero.gateway.services import Services
+from portero.gateway.taskext import TaskExtension
+from portero.gateway.virtual import VirtualTools, unknown_tool
+
+LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+
+INSTRUCTIONS: Final = (
+    "Portero stands between you and the tools of several servers; a tool's name is server/tool. Some calls run at once, "
+    "some wait for a person's approval: such a call answers with status pending-approval and a task_id. It has not run "
+    "then. Tell the user, go on with other work, and use portero/check_task to get the result. "
+    "portero/search_tools finds tools that are not listed. Some personal data may be shown to you as placeholders; use "
+    "them as they are, they are replaced on the way to the server."
+)
+
+Method = Callable[[Request], Awaitable[bytes]]
+
+
+class Methods:
+    """Finds the method that a request names. Each returns the JSON of its result or raises RpcError."""
+
+    def __init__(
+        self,
+        services: Services,
+        results: Results,
+        calls: Calls,
+        lists: ToolLists,
+        virtual: VirtualTools,
+        tasks: TaskExtension,
+    ) -> None:
+        self._services = services
+        self._results = results
+        self._calls = calls
+        self._virtual = virtual
+        shared: dict[str, Method] = {"tools/list": lists.tools_list, "tools/call": self._tools_call}
+        self._modern: dict[str, Method] = {
+            **shared,
+            "server/discover": self._discover,
+            "tasks/get": tasks.get,
+            "tasks/update": tasks.update,
+            "tasks/cancel": tasks.cancel,
+        }
+        self._legacy: dict[str, Method] = {
+            **shared,
+            "initialize": self._initialize,
+            "ping": self._ping,
+            "logging/setLevel": self._set_level,
+        }
+
+    def get(self, request: Request) -> Method:
+        """Raises RpcError when the era has no such method."""
+        method = (self._modern if request.modern else self._legacy).get(request.method)
+        if method is None:
+            raise RpcError(METHOD_NOT_FOUND, f"There is no method {request.method[:100]!r}.")
+        return method
+
+    # --- tools ------------------------------------------------------------------------------------------------------
+
+    async def _tools_call(self, request: Request) -> bytes:
+        name = request.text("name")
+        arguments = request.object("arguments")
+        tool = self._services.upstreams.catalogue.resolve(name)
+        if tool is not None:
+            return await self._calls.tools_call(request, tool, arguments)
+        virtual = self._virtual.get(name)
+        if virtual is not None:
+            return await virtual.run(request, arguments)
+        raise RpcError(INVALID_PARAMS, unknown_tool(name))
+
+    # --- beginning --------------------------------------------------------------------------------------------------
+
+    def _capabilities(self, *, modern: bool) -> dict[str, Any]:
+        if not modern:
+            # No list changes are announced: there is no stream for them without a session.
+            return {"tools": {}, "logging": {}}
+        return {"tools": {"listChanged": True}, "extensions": {TASKS_EXTENSION: {}}}
+
+    async def _initialize(self, request: Request) -> bytes:
+        asked = request.text("protocolVersion")
+        version = asked if asked in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+        return self._results.own(
+            {
+                "protocolVersion": version,
+                "capabilities": self._capabilities(modern=False),
+                "serverInfo": self._results.identity,
+                "instructions": INSTRUCTIONS,
+            },
+            modern=False,
+        )
+
+    async def _discover(self, request: Request) -> bytes:
+        return self._results.own(
+            {
+                "supportedVersions": list(SUPPORTED_VERSIONS),
+                "capabilities": self._capabilities(modern=request.modern),
+                "instructions": INSTRUCTIONS,
+            },
+            modern=True,
+            cached=True,
+        )
+
+    async def _ping(self, request: Request) -> bytes:
+        return self._results.own({}, modern=request.modern)
+
+    async def _set_level(self, request: Request) -> bytes:
+        if request.text("level") not in LOG_LEVELS:
+            raise RpcError(INVALID_PARAMS, f"level must be one of {', '.join(LOG_LEVELS)}.")
+        return self._results.own({}, modern=False)

@@ -1,0 +1,31 @@
+"""What the endpoint needs to know of the configuration, as plain values."""
+
+import attrs
+
+MEBIBYTE = 1024 * 1024
+
+
+@attrs.frozen
+class Options:
+    """Sizes in bytes, times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8443
+    version: str = "0"
+    safe_names: bool = False
+    """Offer ``server__tool`` instead of ``server/tool`` in lists."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names under which clients may reach this server, beyond the loopback ones; empty and not on loopback: any."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages' origins that may talk to this server, beyond its own."""
+    body_limit: int = 4 * MEBIBYTE
+    page_size: int = 500
+    """Tools per page of ``tools/list``."""
+    keepalive_seconds: float = 15.0
+    """A stream says something at least this often; a silent call becomes a stream after as long."""
+    disconnect_seconds: float = 0.1
+    """How soon a call that takes a while is watched for its client going away."""
+    approve_hint: str = "by running `portero approve {task}` in a terminal"
+    """How a person approves, as the model is told it; ``{task}`` is the task's id."""
+    max_streams: int = 256
+    """Notification streams held open at once."""

@@ -1,0 +1,64 @@
+"""uvicorn's HTTP protocol with limits on slowness, and with errors that MCP clients can read.
+
+uvicorn gives a connection all the time it likes to send a request. Here one timer per process looks at all connections:
+whoever takes too long with the head or the body of a request is cut off.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from portero.errors import INVALID_REQUEST, PARSE_ERROR
+from portero.gateway import wire
+
+REQUEST_SECONDS: Final = 30.0
+"""From the opening of a connection, or from the first byte of a request, to the end of its body."""
+SWEEP_SECONDS: Final = 1.0
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. ``receiving_since`` is when the request that is not complete yet began to come."""
+
+    receiving_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        self.receiving_since = self.loop.time()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.receiving_since = self.loop.time()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.receiving_since = None
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be parsed as HTTP."""
+        self._end_with(400, wire.error(wire.NULL, PARSE_ERROR, msg))
+
+    def too_slow(self) -> None:
+        """The request did not come in time. An answer is only given where none has begun."""
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            seconds = f"{REQUEST_SECONDS:g}"
+            self._end_with(408, wire.error(wire.NULL, INVALID_REQUEST, f"The request took longer than {seconds} s."))
+        else:
+            self.transport.close()
+
+    def _end_with(self, status: int, body: bytes) -> None:
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+
+async def cut_off_the_slow(connections: set[Any], seconds: float = REQUEST_SECONDS) -> None:
+    """Runs for ever beside the server whose connections these are."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(min(SWEEP_SECONDS, seconds / 2))
+        latest = loop.time() - seconds
+        for connection in list(connections):
+            since = connection.receiving_since
+            if since is not None and since <= latest and not connection.transport.is_closing():
+                connection.too_slow()

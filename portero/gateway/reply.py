@@ -1,0 +1,146 @@
+"""The answer to one request: plain JSON, or an event stream as soon as there is something to say before the end."""
+
+import asyncio
+from collections import deque
+from typing import Final, Protocol
+
+import msgspec
+from litestar.types import Send
+from msgspec import Raw
+
+from portero.gateway import wire
+from portero.gateway.http import send_json
+
+EVENT_STREAM: Final = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+COMMENT: Final = b": still here\n\n"
+MAX_WAITING: Final = 256
+"""Frames that wait for a slow reader; the oldest progress is dropped first, which the protocol allows."""
+
+_members = msgspec.json.Decoder(dict[str, Raw])
+
+
+def frame(message: bytes) -> bytes:
+    """A JSON-RPC message as one server-sent event. A line break between two tokens would end the event early."""
+    if b"\n" in message or b"\r" in message:
+        message = msgspec.json.format(message, indent=-1)
+    return b"event: message\ndata: %b\n\n" % message
+
+
+class EventStream:
+    """A ``text/event-stream`` answer. A task of its own writes it, so that whoever has something to say never waits."""
+
+    def __init__(self, send: Send, keepalive: float) -> None:
+        self._send = send
+        self._keepalive = keepalive
+        self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)
+        self._wake = asyncio.Event()
+        self._ended = False
+        self._task = asyncio.create_task(self._write())
+
+    def push(self, message: bytes) -> None:
+        self._waiting.append(frame(message))
+        self._wake.set()
+
+    async def end(self, message: bytes | None) -> None:
+        """Writes what waits, ``message`` last, and closes the stream."""
+        if message is not None:
+            self.push(message)
+        self._ended = True
+        self._wake.set()
+        await self._task
+
+    def abandon(self) -> None:
+        """Nobody reads any more."""
+        self._task.cancel()
+
+    async def _write(self) -> None:
+        await self._send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
+        while True:
+            try:
+                async with asyncio.timeout(self._keepalive):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._write_body(COMMENT)
+                continue
+            self._wake.clear()
+            while self._waiting:
+                await self._write_body(self._waiting.popleft())
+            if self._ended:
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+
+    async def _write_body(self, body: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+class Reply(Protocol):
+    """Where the answer to a request goes."""
+
+    def progress(self, params: bytes) -> None:
+        """Passes on progress of the upstream, where the client wants it. ``params`` is a JSON object."""
+
+    def wants_progress(self, token: Raw) -> None:
+        """The client gave a progress token with its request."""
+
+    def stream(self) -> EventStream | None:
+        """The event stream of this answer, begun now if need be; None where the client cannot read one."""
+
+
+class HttpReply:
+    """An answer over HTTP."""
+
+    __slots__ = ("_can_stream", "_keepalive", "_send", "_stream", "_token")
+
+    def __init__(self, send: Send, *, can_stream: bool, keepalive: float) -> None:
+        self._send = send
+        self._can_stream = can_stream
+        self._keepalive = keepalive
+        self._stream: EventStream | None = None
+        self._token: bytes | None = None
+
+    def wants_progress(self, token: Raw) -> None:
+        self._token = bytes(token)
+
+    def progress(self, params: bytes) -> None:
+        if self._token is None:
+            return
+        stream = self.stream()
+        if stream is not None:
+            members = _members.decode(params)
+            members["progressToken"] = Raw(self._token)
+            stream.push(wire.notification("notifications/progress", members))
+
+    def stream(self) -> EventStream | None:
+        if self._stream is None and self._can_stream:
+            self._stream = EventStream(self._send, self._keepalive)
+        return self._stream
+
+    async def answer(self, status: int, body: bytes) -> None:
+        """The final message. Once a stream has begun, the status is 200 and stays so."""
+        if self._stream is None:
+            await send_json(self._send, status, body)
+        else:
+            await self._stream.end(body)
+
+    def abandon(self) -> None:
+        if self._stream is not None:
+            self._stream.abandon()
+
+
+class BatchReply:
+    """Part of a batch: the answers go together, so nothing can be said before."""
+
+    __slots__ = ()
+
+    def wants_progress(self, token: Raw) -> None:
+        """There is nowhere to send it."""
+
+    def progress(self, params: bytes) -> None:
+        """There is nowhere to send it."""
+
+    def stream(self) -> None:
+        return None

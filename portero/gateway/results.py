@@ -1,0 +1,100 @@
+"""Results as each era wants them: what upstreams answer is passed on as it came, with only the envelope's members fitted."""
+
+from typing import Any, Final
+
+import msgspec
+from mcp_types import SERVER_INFO_META_KEY
+from msgspec import UNSET, Raw, UnsetType
+
+from portero.errors import INTERNAL_ERROR, RpcError
+from portero.gateway import wire
+
+MODERN_ONLY: Final = ("resultType", "ttlMs", "cacheScope")
+LIST_TTL_MS: Final = 60_000
+"""How long a client may keep a list; changes are announced to those who listen."""
+
+
+class _Head(msgspec.Struct):
+    resultType: str | None = None  # noqa: N815 - the protocol's name
+    meta: Raw | UnsetType = msgspec.field(default=UNSET, name="_meta")
+
+
+_head = msgspec.json.Decoder(_Head)
+_members = msgspec.json.Decoder(dict[str, Raw])
+
+
+class Results:
+    """Fits results to an era. One instance per process, for the server's identity is part of modern results."""
+
+    def __init__(self, version: str) -> None:
+        self.identity: Final = {"name": "portero", "title": "Portero", "version": version}
+        self._identity = wire.encode(self.identity)
+        self._stamp = b'"_meta":{"%b":%b}' % (SERVER_INFO_META_KEY.encode(), self._identity)
+        self._opening = b'{"resultType":"complete",' + self._stamp
+
+    def upstream(self, result: bytes, *, modern: bool) -> bytes:
+        """An upstream's result for a client of either era."""
+        return self._modern(result) if modern else _legacy(result)
+
+    def _modern(self, result: bytes) -> bytes:
+        head = _read_head(result)
+        if head.resultType is None and head.meta is UNSET:
+            rest = result.lstrip()[1:]
+            return self._opening + (b"," if rest.lstrip()[:1] != b"}" else b"") + rest
+        members = _members.decode(result)
+        if head.resultType is None:
+            members["resultType"] = Raw(b'"complete"')
+        meta = _members.decode(head.meta) if head.meta is not UNSET and bytes(head.meta) != wire.NULL else {}
+        meta[SERVER_INFO_META_KEY] = Raw(self._identity)
+        members["_meta"] = Raw(wire.encode(meta))
+        return wire.encode(members)
+
+    def own(self, members: dict[str, Any], *, modern: bool, cached: bool = False) -> bytes:
+        """A result of Portero itself. ``cached``: the modern era wants it to say how long it may be kept."""
+        if not modern:
+            return wire.encode(members)
+        envelope: dict[str, Any] = {"resultType": "complete"}
+        if cached:
+            envelope |= {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
+        return wire.encode({**envelope, **members, "_meta": {SERVER_INFO_META_KEY: Raw(self._identity)}})
+
+    def text(self, text: str, *, modern: bool, is_error: bool = False) -> bytes:
+        """A tool result of one text item."""
+        members: dict[str, Any] = {"content": [{"type": "text", "text": text}]}
+        if is_error:
+            members["isError"] = True
+        return self.own(members, modern=modern)
+
+    def document(self, value: Any, *, modern: bool, is_error: bool = False) -> bytes:
+        """A tool result of one text item that holds JSON, as the virtual tools answer."""
+        return self.text(wire.encode(value).decode(), modern=modern, is_error=is_error)
+
+
+def _read_head(result: bytes) -> _Head:
+    try:
+        return _head.decode(result)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RpcError(INTERNAL_ERROR, f"The upstream's result cannot be read: {error}.") from None
+
+
+def _legacy(result: bytes) -> bytes:
+    """Without what only the modern era knows. The words are looked for first: a legacy upstream's result never holds them."""
+    if b'"resultType"' not in result and SERVER_INFO_META_KEY.encode() not in result:
+        return result
+    head = _read_head(result)
+    if head.resultType not in {None, "complete"}:
+        raise RpcError(
+            INTERNAL_ERROR,
+            "The upstream wants to ask the user something in a way that this client's protocol version does not have. "
+            "A client of protocol version 2026-07-28 can answer it.",
+        )
+    members = _members.decode(result)
+    for member in MODERN_ONLY:
+        members.pop(member, None)
+    if "_meta" in members and bytes(members["_meta"])[:1] == b"{":
+        meta = _members.decode(members["_meta"])
+        meta.pop(SERVER_INFO_META_KEY, None)
+        members["_meta"] = Raw(wire.encode(meta))
+        if not meta:
+            del members["_meta"]
+    return wire.encode(members)

@@ -1,0 +1,133 @@
+"""The Tasks extension: an approval as a task that the client's own machinery follows.
+
+Source: ``io.modelcontextprotocol/tasks``, version 2026-07-28. A denial or an expiry is a completed task whose result says
+so with ``isError``; ``failed`` is kept for JSON-RPC errors.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from portero.domain.call import Call
+from portero.domain.ids import ClientId, Millis
+from portero.domain.values import Actor, Kind, Status
+from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, AlreadyDecided, RpcError
+from portero.gateway import texts
+from portero.gateway.calls import POLL_INTERVAL_MS
+from portero.gateway.request import Request
+from portero.gateway.results import Results
+from portero.gateway.services import Services
+from portero.gateway.tasks import Tasks
+from portero.gateway.times import iso
+
+NOTIFICATION: Final = "notifications/tasks"
+UNKNOWN_TASK: Final = "There is no such task."
+
+_ENDED_WITHOUT_RUNNING: Final = frozenset({Status.DENIED, Status.EXPIRED, Status.UNKNOWN})
+
+_members = msgspec.json.Decoder(dict[str, Raw])
+
+
+class TaskExtension:
+    """``tasks/get``, ``tasks/update``, ``tasks/cancel``, and the notices of what happens to tasks."""
+
+    def __init__(self, services: Services, results: Results, tasks: Tasks) -> None:
+        self._services = services
+        self._results = results
+        self._tasks = tasks
+
+    async def get(self, request: Request) -> bytes:
+        call = await self._find(request)
+        self._tasks.mark_read(call)
+        return self._results.own(await self._detailed(call, request.text("taskId")), modern=True)
+
+    async def update(self, request: Request) -> bytes:
+        """No task of ours ever waits for input, and answers to what was never asked are to be ignored."""
+        await self._find(request)
+        request.object("inputResponses")
+        return self._results.own({}, modern=True)
+
+    async def cancel(self, request: Request) -> bytes:
+        call = await self._find(request)
+        by = Actor("client", request.client)
+        try:
+            await self._services.decisions.cancel(call.id, by, reason="the client cancelled the task")
+        except AlreadyDecided as late:
+            raise RpcError(INVALID_PARAMS, f"The task has ended already: {late.status}.") from None
+        return self._results.own({}, modern=True)
+
+    async def _find(self, request: Request) -> Call:
+        request.require_tasks()
+        call = await self._tasks.find(request.client, request.text("taskId"))
+        if call is None:
+            raise RpcError(INVALID_PARAMS, UNKNOWN_TASK)
+        return call
+
+    # --- notices ----------------------------------------------------------------------------------------------------
+
+    async def known(self, client: ClientId, ids: Iterable[str]) -> dict[str, str]:
+        """Those of the ids that are the client's tasks: public id by call id."""
+        found = {}
+        for public in ids:
+            call = await self._tasks.find(client, public)
+            if call is not None:
+                found[str(call.id)] = public
+        return found
+
+    def tell(self, tell: Callable[[str, str], None], call: str) -> None:
+        tell(NOTIFICATION, call)
+
+    async def notice(self, client: ClientId, public: str) -> dict[str, Any] | None:
+        call = await self._tasks.find(client, public)
+        return await self._detailed(call, public) if call is not None else None
+
+    # --- a task in the extension's words ----------------------------------------------------------------------------
+
+    async def _detailed(self, call: Call, public: str) -> dict[str, Any]:
+        services = self._services
+        status, more = await self._ended(call) if call.finished else ("working", {})
+        return {
+            "taskId": public,
+            "status": status,
+            "statusMessage": texts.standing(call, public, services.options.approve_hint, services.core.clock()),
+            "createdAt": iso(call.requested_at),
+            "lastUpdatedAt": iso(updated_at(call)),
+            "ttlMs": None,
+            "pollIntervalMs": POLL_INTERVAL_MS,
+            **more,
+        }
+
+    async def _ended(self, call: Call) -> tuple[str, dict[str, Any]]:
+        if call.status is Status.CANCELLED:
+            return "cancelled", {}
+        if call.status is Status.ERROR:
+            error = call.error or ""
+            return "failed", {"error": Raw(error.encode()) if error else {"code": INTERNAL_ERROR, "message": "unknown"}}
+        return "completed", {"result": Raw(await self._result(call))}
+
+    async def _result(self, call: Call) -> bytes:
+        result = await self._tasks.result(call)
+        if result is None:
+            text = texts.standing(call, str(call.id), "", self._services.core.clock())
+            is_error = call.status in _ENDED_WITHOUT_RUNNING
+            return self._results.text(text, modern=False, is_error=is_error)
+        if call.kind is not Kind.TOOL:
+            return self._results.text(result.decode(), modern=False)
+        return _without_envelope(result)
+
+
+def _without_envelope(result: bytes) -> bytes:
+    """A result inside a task has no ``resultType`` of its own."""
+    if b'"resultType"' not in result:
+        return result
+    members = _members.decode(result)
+    members.pop("resultType", None)
+    return msgspec.json.encode(members)
+
+
+def updated_at(call: Call) -> Millis:
+    """When something last happened to the call that its client can see."""
+    times = (call.requested_at, call.decided_at, call.started_at, call.ended_at, call.resolved_at)
+    return max(at for at in times if at is not None)

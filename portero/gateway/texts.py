@@ -1,0 +1,87 @@
+"""What a model is told: where a call stands, and what to do next."""
+
+import msgspec
+
+from portero.domain.call import Call
+from portero.domain.ids import Millis
+from portero.domain.values import Reason, Resolution, Status, Tier
+from portero.gateway.times import iso, spoken
+
+POLL = "Call portero/check_task with task_id {task} (wait_seconds up to 25 waits for the outcome)"
+
+
+def pending(task: str, call: str, hint: str, expires_at: Millis) -> str:
+    return (
+        "This call waits for a person's approval and has not run. Tell the user that they can approve or deny it "
+        f"{hint.format(task=call)}; it expires at {iso(expires_at)}. {POLL.format(task=task)}; go on with other work "
+        "meanwhile, and do not repeat the call."
+    )
+
+
+def refused(tool: str, reason: Reason) -> str:
+    """Why the policy denies a call, and what could be done about it."""
+    if reason.tier is Tier.LOCK:
+        return f"{tool} was not run: a person has locked access to all tools for now. Ask the user before you go on."
+    if reason.rule is not None:
+        by = f"a rule that a person set for {reason.pattern} (rule {reason.rule})"
+    elif reason.pattern is not None:
+        by = f"the policy for {reason.pattern}"
+    else:
+        by = "the default policy"
+    return f"{tool} was not run: {by} denies it. Do not try again unless the user says that they have changed this."
+
+
+def standing(call: Call, task: str, hint: str, now: Millis) -> str:
+    """Where a task stands, in a sentence or two."""
+    match call.status:
+        case Status.PENDING:
+            since = spoken(now - call.requested_at)
+            left = spoken((call.expires_at or now) - now)
+            return (
+                f"Waiting for a person's approval for {since}, expires in {left}. The user can approve or deny it "
+                f"{hint.format(task=call.id)}. {POLL.format(task=task)}."
+            )
+        case Status.QUEUED:
+            return f"Approved, and about to run. {POLL.format(task=task)}."
+        case Status.EXECUTING:
+            return f"Approved, and running now. {POLL.format(task=task)}."
+        case Status.COMPLETED:
+            return _completed(call)
+        case Status.ERROR:
+            return f"It ran and ended with an error: {error_message(call)}"
+        case Status.DENIED:
+            said = f": {call.denied_reason}" if call.denied_reason else ""
+            return f"A person denied it{said}. It was not run; do not try again without asking the user."
+        case Status.EXPIRED:
+            return "Nobody approved it in time, so it was not run. Ask the user before you call the tool again."
+        case Status.CANCELLED:
+            said = f" ({call.cancel_reason})" if call.cancel_reason else ""
+            ran = "after it had started, so it may have taken effect" if call.attempt else "before it started"
+            return f"It was cancelled{said} {ran}."
+        case Status.UNKNOWN:
+            return (
+                f"It is not known whether it took effect: {call.unknown_reason or 'its outcome was lost'}. "
+                "Do not repeat it; tell the user, who can look and settle it."
+            )
+        case Status.REQUESTED:
+            return "It has been received."
+
+
+def _completed(call: Call) -> str:
+    if call.resolution is Resolution.HAPPENED:
+        return "Its outcome was lost, but a person has confirmed that it took effect. There is no result to show."
+    return "It ran, but its result is no longer kept."
+
+
+class _Error(msgspec.Struct):
+    message: str = "unknown error"
+
+
+_error = msgspec.json.Decoder(_Error)
+
+
+def error_message(call: Call) -> str:
+    """The message of the error that a call ended with."""
+    if call.error is not None:
+        return _error.decode(call.error).message
+    return call.unknown_reason or call.denied_reason or "unknown error"
