@@ -20,7 +20,7 @@ RUN_STAMP := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml | cksum |
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.lock requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock.json | cksum | cut -d' ' -f1)
 
-.PHONY: help run install test lint format bench bench-memory lock build clean dev node redis
+.PHONY: help run install test lint format bench bench-memory lock build clean dev node redis prometheus
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,13 +30,15 @@ run: $(RUN_STAMP) ## Start Portero on this machine (first time: installs it, abo
 
 install: $(RUN_STAMP) ## Install Portero into .venv, nothing more
 
-test: $(DEV_STAMP) node redis ## Run every test; TESTS="tests/domain -k grant" runs some
+test: $(DEV_STAMP) node redis prometheus ## Run every test; TESTS="tests/domain -k grant" runs some
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 lint: $(DEV_STAMP) ## Style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yml
 	$(BIN)/python -m pytest tests/test_architecture.py
 
 format: $(DEV_STAMP) ## Put the code into shape
@@ -64,7 +66,7 @@ clean: ## Remove what was installed and made here (not data/)
 	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-dev: $(DEV_STAMP) node redis ## Install what tests and lint need
+dev: $(DEV_STAMP) node redis prometheus ## Install what tests and lint need
 node: $(NODE_STAMP)
 
 redis:
@@ -73,6 +75,16 @@ redis:
 	    || { echo 'The tests need redis-server. Install it and run this again: sudo apt-get install redis-server' >&2; exit 1; }; \
 	  echo 'Installing redis-server, the oldest external store that the tests try'; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; }
+
+# Only its programs are wanted, not a server that starts with the machine: unpacked, not installed.
+prometheus:
+	@command -v prometheus promtool >/dev/null || [ -x .tools/prometheus/usr/bin/promtool ] || { \
+	  command -v apt-get >/dev/null \
+	    || { echo 'The tests need prometheus and promtool on the PATH. Install them and run this again.' >&2; exit 1; }; \
+	  echo 'Unpacking prometheus, which the alert rules and the dashboard are tried on'; \
+	  mkdir -p .tools/prometheus && cd .tools/prometheus; \
+	  apt-get download -qq prometheus 2>/dev/null || { apt-get update -qq && apt-get download -qq prometheus; }; \
+	  dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb; }
 
 $(VENV)/bin/python:
 	@[ -n '$(PYTHON)' ] && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
