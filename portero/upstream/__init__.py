@@ -1,7 +1,7 @@
 """Child MCP servers: connections to them, one supervised owner task each, and the catalogue of what they offer."""
 
+from portero.settings import UpstreamConfig
 from portero.upstream.catalogue import Catalogue
-from portero.upstream.config import UpstreamConfig
 from portero.upstream.hooks import Notification, ServerRequest
 from portero.upstream.limits import Limits
 from portero.upstream.names import Spelling

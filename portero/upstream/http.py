@@ -17,9 +17,9 @@ from mcp.shared.inbound import (
 )
 
 from portero.errors import OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
+from portero.settings import UpstreamConfig
 from portero.upstream import jsonrpc
 from portero.upstream.calls import Call
-from portero.upstream.config import UpstreamConfig
 from portero.upstream.event_streams import EventStreams, TooLong, read_bounded
 from portero.upstream.limits import Limits
 from portero.upstream.peer import Peer

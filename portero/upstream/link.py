@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from portero.errors import UpstreamError, UpstreamRefused
-from portero.upstream.config import UpstreamConfig
+from portero.settings import UpstreamConfig
 from portero.upstream.hooks import Notification, OnRequest
 from portero.upstream.limits import Limits
 from portero.upstream.listing import LIST_CHANGED, Kind, Listing

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from portero.upstream.config import UpstreamConfig
+from portero.settings import UpstreamConfig
 
 HIDDEN: Final = "[hidden]"
 _SHORTEST: Final = 6

@@ -9,9 +9,9 @@ import msgspec
 
 from portero.domain.events import CatalogueChanged, CatalogueTool
 from portero.domain.ids import ReplicaId
+from portero.settings import UpstreamConfig
 from portero.upstream import names, offers
 from portero.upstream.catalogue import Catalogue
-from portero.upstream.config import UpstreamConfig
 from portero.upstream.listing import Listing
 from portero.upstream.names import Spelling
 from portero.upstream.offers import Prompt, Resource, Template, Tool

@@ -10,9 +10,9 @@ from typing import Final
 import structlog
 
 from portero.errors import UpstreamUnavailable
+from portero.settings import UpstreamConfig
 from portero.upstream import jsonrpc
 from portero.upstream.calls import Call
-from portero.upstream.config import UpstreamConfig
 from portero.upstream.environment import child_environment
 from portero.upstream.limits import Limits
 from portero.upstream.lines import Lines

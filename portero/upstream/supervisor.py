@@ -10,7 +10,7 @@ import structlog
 
 from portero.domain.ids import Millis
 from portero.errors import UpstreamError, UpstreamUnavailable
-from portero.upstream.config import UpstreamConfig
+from portero.settings import UpstreamConfig
 from portero.upstream.eras import Server
 from portero.upstream.limits import Limits
 from portero.upstream.link import Link

@@ -10,10 +10,10 @@ import structlog
 from portero.domain.events import CatalogueChanged, UpstreamConnected, UpstreamEvent, UpstreamLost
 from portero.domain.ids import ReplicaId
 from portero.errors import ConfigError, UpstreamUnavailable
+from portero.settings import UpstreamConfig
 from portero.upstream import merge
 from portero.upstream.calls import Late
 from portero.upstream.catalogue import Catalogue
-from portero.upstream.config import UpstreamConfig
 from portero.upstream.eras import Server
 from portero.upstream.hooks import Notification, OnRequest
 from portero.upstream.limits import DEFAULT, Limits
