@@ -1,0 +1,27 @@
+"""The log: the only door to Redis. Everything else of Portero sees events, pointers, timers and leases."""
+
+from portero.log.append import KEEP, Appended, Keep, Write
+from portero.log.entries import RecordedEvent
+from portero.log.follow import Follower
+from portero.log.lease import Lease
+from portero.log.log import START, Head, Log
+from portero.log.opening import open_log
+from portero.log.timers import Timers
+from portero.log.work import Pointer, WorkQueue
+
+__all__ = [
+    "KEEP",
+    "START",
+    "Appended",
+    "Follower",
+    "Head",
+    "Keep",
+    "Lease",
+    "Log",
+    "Pointer",
+    "RecordedEvent",
+    "Timers",
+    "WorkQueue",
+    "Write",
+    "open_log",
+]

@@ -1,0 +1,147 @@
+"""What an append is: the writes a caller gives, the arguments the script takes, the answer it gives back."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Final, Literal
+
+import attrs
+
+from portero.domain.events import POLICY_EVENTS, Event
+from portero.domain.ids import Aggregate, Millis, Seq
+from portero.errors import LogError, PolicyMoved, VersionConflict
+from portero.log.codec import encode
+from portero.log.wire import Argument
+
+
+class _Keep(Enum):
+    KEEP = "="
+
+
+KEEP: Final = _Keep.KEEP
+"""Leave the aggregate's timer as it is."""
+Keep = Literal[_Keep.KEEP]
+
+
+@attrs.frozen
+class Write:
+    """Events for one aggregate, with what goes along in the same step."""
+
+    aggregate: Aggregate
+    expected: int | None
+    """The version that was decided on; 0: it must not exist; None: whatever it is."""
+    events: tuple[Event, ...]
+    timer: Millis | Keep | None = KEEP
+    """When the aggregate wants to be woken (ms): its single due time; None clears it."""
+    work: tuple[str, ...] = ()
+    """Work streams that get a pointer to the last of the events."""
+    ends: bool = False
+    """The aggregate is finished: what the store keeps of it beside the log may expire after an hour.
+
+    Later writes stay possible, as long as the writer has followed the log."""
+
+
+@attrs.frozen
+class Appended:
+    """Where the events stand. ``repeated``: they were there already, written under the same write id."""
+
+    first: Seq
+    last: Seq
+    policy_version: int
+    repeated: bool
+
+
+@attrs.define(eq=False)
+class Append:
+    """One append on its way. ``future`` gets an Appended, or raises one of the log's errors."""
+
+    writes: tuple[Write, ...]
+    meta: bytes
+    """The field ``m`` of its entries, which is also how it is found on the log: it holds the write id."""
+    arguments: list[Argument]
+    events: int
+    bumps: int
+    policy_version: int | None
+    policy_floor: int
+    """The policy version before it, as far as is known: the one it was decided on, or an older one."""
+    size: int
+    deadline: float
+    future: asyncio.Future[Appended]
+
+
+WRITTEN, REPEATED, VERSION, POLICY = 1, 2, 3, 4
+
+
+def arguments(
+    writes: Sequence[Write],
+    meta: bytes,
+    *,
+    write: str,
+    seen: int,
+    policy_version: int | None,
+    blobs: Mapping[str, bytes],
+    blob_ttl: int,
+) -> tuple[list[Argument], int, int, int]:
+    """``(arguments, events, policy events, bytes)`` of one append, in the order that append.lua reads."""
+    out: list[Argument] = [meta, write, seen, "" if policy_version is None else policy_version, 0, len(writes)]
+    out += (len(blobs), blob_ttl)
+    events = bumps = 0
+    size = len(meta)
+    for w in writes:
+        if not w.events:
+            raise ValueError(f"a write to {w.aggregate} without an event")
+        timer: Argument = "=" if w.timer is KEEP else "" if w.timer is None else w.timer
+        out += (
+            w.aggregate,
+            "" if w.expected is None else w.expected,
+            timer,
+            "1" if w.ends else "",
+            len(w.work),
+            len(w.events),
+            *w.work,
+        )
+        for event in w.events:
+            name, data = encode(event)
+            out += (name, data)
+            size += len(data)
+            if type(event) in POLICY_EVENTS:
+                bumps += 1
+        events += len(w.events)
+    for key, value in blobs.items():
+        out += (key, value)
+        size += len(value)
+    out[4] = bumps
+    return out, events, bumps, size
+
+
+def distinct(writes: Sequence[Write]) -> None:
+    """Raises ValueError for an append that would check its versions against itself."""
+    if not writes:
+        raise ValueError("an append without a write")
+    if len(writes) > 1 and len({w.aggregate for w in writes}) < len(writes):
+        raise ValueError("two writes to one aggregate in one append")
+
+
+def outcome(append: Append, code: int, one: int, two: int, policy: int) -> Appended | LogError:
+    """The four numbers of the script's reply, as what the caller gets."""
+    if code in {WRITTEN, REPEATED}:
+        return Appended(Seq(one), Seq(two), policy, code == REPEATED)
+    if code == VERSION:
+        write = append.writes[one - 1]
+        return VersionConflict(write.aggregate, write.expected or 0, two)
+    return PolicyMoved(append.policy_version or 0, one)
+
+
+def settle(append: Append, answer: Appended | LogError) -> None:
+    """Gives the caller the answer, unless it has stopped waiting."""
+    if append.future.done():
+        return
+    if isinstance(answer, LogError):
+        append.future.set_exception(answer)
+    else:
+        append.future.set_result(answer)
+
+
+def alike(error: LogError) -> LogError:
+    """The same error for somebody else: an exception that is raised twice drags its first traceback along."""
+    return type(error)(*error.args)

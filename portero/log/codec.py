@@ -1,0 +1,74 @@
+"""Events to JSON and back; older shapes are lifted to today's before they are read, unknown ones are passed over."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import cattrs
+import msgspec
+from cattrs.preconf.msgspec import make_converter
+
+from portero.domain.events import EVENT_TYPES, Event, Meta
+from portero.errors import LogDivergence
+
+SCHEMA: Final = 1
+"""The version of the vocabulary that this release writes. Raise it together with an upcaster."""
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTERS: Final[Mapping[str, Mapping[int, Upcaster]]] = {}
+"""By event type, then by the schema version that the function lifts from, to the next one."""
+
+_converter = make_converter(detailed_validation=False)
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(dict[str, Any])
+_unstructure: dict[type, Callable[[Any], Any]] = {
+    cls: _converter.get_unstructure_hook(cls) for cls in (*EVENT_TYPES.values(), Meta)
+}
+_structure: dict[type, Callable[[Any, Any], Any]] = {
+    cls: _converter.get_structure_hook(cls) for cls in (*EVENT_TYPES.values(), Meta)
+}
+"""Hooks looked up once: the converter's own dispatch costs 1.4 µs an event, three times the encoding itself."""
+
+
+def encode(event: Event) -> tuple[str, bytes]:
+    """``(type, JSON)`` of an event, as they stand in the fields ``t`` and ``d``."""
+    cls = type(event)
+    return cls.__name__, _encoder.encode(_unstructure[cls](event))
+
+
+def decode(
+    name: str, schema: int, data: bytes, upcasters: Mapping[str, Mapping[int, Upcaster]] = UPCASTERS
+) -> Event | None:
+    """The event, lifted from the schema version it was written with; None when this release cannot know it.
+
+    A newer release may have written a type, or a shape of a known type, that did not exist here yet: that is None too.
+    Raises LogDivergence for an entry of our own or an older schema that cannot be read: the log was damaged.
+    """
+    cls = EVENT_TYPES.get(name)
+    if cls is None:
+        return None
+    try:
+        raw = _decoder.decode(data)
+        for version, lift in sorted(upcasters.get(name, {}).items()):
+            if version >= schema:
+                raw = lift(raw)
+        event: Event = _structure[cls](raw, cls)
+    except (msgspec.MsgspecError, cattrs.BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if schema > SCHEMA:
+            return None
+        raise LogDivergence(f"a {name} on the log cannot be read ({error}): the log was damaged") from error
+    return event
+
+
+def encode_meta(meta: Meta) -> bytes:
+    """JSON for the field ``m``."""
+    return _encoder.encode(_unstructure[Meta](meta))
+
+
+def decode_meta(data: bytes) -> Meta:
+    """Raises LogDivergence when it is not ours."""
+    try:
+        meta: Meta = _structure[Meta](_decoder.decode(data), Meta)
+    except (msgspec.MsgspecError, cattrs.BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LogDivergence(f"an entry on the log has no readable origin ({error}): the log was damaged") from error
+    return meta

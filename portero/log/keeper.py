@@ -1,0 +1,152 @@
+"""Keeps the append connection: connects again by itself, and finds out what became of appends whose answer was lost.
+
+A connection that failed is declared dead in the store first. After that nothing of it can be written any more, wherever
+its bytes may still lie, so the log itself says for certain what was written and what never will be.
+"""
+
+import asyncio
+import secrets
+from typing import Final
+
+import structlog
+
+from portero import telemetry
+from portero.domain.ids import Seq
+from portero.errors import LogDivergence, LogUnavailable, StoreError
+from portero.log.append import Append, Appended, settle
+from portero.log.backoff import Backoff
+from portero.log.commit import NOTHING_WRITTEN, UNKNOWN, Committer
+from portero.log.connect import CALL_SECONDS, Store
+from portero.log.position import Position
+from portero.log.scripts import APPEND, VOID
+from portero.log.wire import ServerError, Wire
+
+logger = structlog.get_logger("portero.log")
+
+PATIENCE_SECONDS: Final = 2.0
+"""How long appends wait for a lost connection to come back before they are refused."""
+PAGE: Final = 500
+NOT_NOW: Final = (OSError, TimeoutError, ServerError, StoreError)
+"""What an attempt to connect raises that may go better later."""
+
+
+class Keeper:
+    """Gives the committer a working connection, for as long as ``run`` runs."""
+
+    def __init__(self, store: Store, position: Position, committer: Committer) -> None:
+        self._store, self._position, self._committer = store, position, committer
+        self._tokens: list[str] = []
+        """Names of connections that were lost and are still to be declared dead."""
+
+    async def run(self, wire: Wire, token: str) -> LogDivergence:
+        """Watches over the connection that is attached, and replaces it; returns when the store holds another log."""
+        backoff = Backoff(0.02, 1.0)
+        loop = asyncio.get_running_loop()
+        while True:
+            reason = await wire.closed
+            suspects = self._committer.detach()
+            self._tokens.append(token)
+            logger.warning("the connection to the log was lost", reason=reason, unanswered=len(suspects))
+            patience = loop.call_later(PATIENCE_SECONDS, self._give_up, reason, suspects)
+            while True:
+                try:
+                    wire, token = await self.connect(suspects)
+                    break
+                except LogDivergence as error:
+                    _unknown(suspects, str(error))
+                    return error
+                except NOT_NOW as error:
+                    reason = str(error) or "no answer in time"
+                    self._committer.refuse(LogUnavailable(NOTHING_WRITTEN.format(reason)))
+                    await asyncio.sleep(backoff.next())
+            patience.cancel()
+            backoff.reset()
+            logger.info("the log is back")
+
+    def _give_up(self, reason: str, suspects: list[Append]) -> None:
+        self._committer.refuse(LogUnavailable(NOTHING_WRITTEN.format(reason)))
+        _unknown(suspects, reason)
+
+    # --- connecting -------------------------------------------------------------------------------------------------
+
+    async def connect(self, suspects: list[Append]) -> tuple[Wire, str]:
+        """A connection to the same log as ever, attached, and an answer for every suspect.
+
+        Raises any of NOT_NOW, or LogDivergence; then the suspects have none yet.
+        """
+        wire = await self._store.wire("append")
+        try:
+            await wire.call("SCRIPT", "LOAD", APPEND.source, timeout=CALL_SECONDS)
+            await self._same_log(wire)
+            written = await self._find(wire, suspects) if suspects else {}
+        except BaseException:
+            wire.abort("not usable")
+            raise
+        self._tokens.clear()
+        self._answer(suspects, written)
+        token = secrets.token_hex(8)
+        self._committer.attach(wire, token)
+        return wire, token
+
+    async def _same_log(self, wire: Wire) -> None:
+        """Declares the lost connections dead, and makes sure that everything known of the log still stands."""
+        keys, position = self._store.keys, self._position
+        dead = [keys.void(token) for token in self._tokens]
+        head = await wire.call("EVAL", VOID.source, 1 + len(dead), keys.head, *dead, timeout=CALL_SECONDS)
+        position.check(head)
+        if position.seq == 0:
+            return
+        known, entry = position.seq, position.entry
+        [*found] = await wire.call("XRANGE", keys.log, entry, entry, timeout=CALL_SECONDS)
+        if not found:  # trimmed behind us, or replaced by other events
+            found = await wire.call("XRANGE", keys.log, "-", "+", "COUNT", 1, timeout=CALL_SECONDS)
+            if found and int(found[0][1][7]) > known:
+                return
+        if not found or int(found[0][1][7]) != known:
+            raise LogDivergence(
+                f"Event {known} (entry {entry}) was written or read before and is not on the log any more."
+            )
+
+    # --- what became of them ----------------------------------------------------------------------------------------
+
+    async def _find(self, wire: Wire, suspects: list[Append]) -> dict[bytes, list[int]]:
+        """The sequences of each suspect's events, by its meta. Certain, because their connection is dead by now."""
+        wanted = {append.meta for append in suspects}
+        found: dict[bytes, list[int]] = {}
+        after = self._committer.since
+        while True:
+            page = await wire.call(
+                "XRANGE", self._store.keys.log, f"({after}", "+", "COUNT", PAGE, timeout=CALL_SECONDS
+            )
+            for entry, fields in page:
+                seq = int(fields[7])
+                if fields[9] in wanted:
+                    found.setdefault(fields[9], []).append(seq)
+                self._position.advance(seq, entry.decode())
+            if len(page) < PAGE:
+                return found
+            after = page[-1][0].decode()
+
+    def _answer(self, suspects: list[Append], written: dict[bytes, list[int]]) -> None:
+        """Those that stand on the log are done; the others are sent again while their caller still waits."""
+        now = asyncio.get_running_loop().time()
+        again: list[Append] = []
+        for append in suspects:
+            if (seqs := written.get(append.meta)) is not None:
+                telemetry.APPENDS_WRITTEN.inc()
+                telemetry.EVENTS_APPENDED.inc(len(seqs))
+                settle(
+                    append, Appended(Seq(seqs[0]), Seq(seqs[-1]), append.policy_floor + append.bumps, repeated=False)
+                )
+            elif now < append.deadline:
+                again.append(append)
+            else:
+                telemetry.APPENDS_FAILED.inc()
+                settle(append, LogUnavailable(NOTHING_WRITTEN.format("it did not answer in time")))
+        self._committer.again(again)
+
+
+def _unknown(suspects: list[Append], reason: str) -> None:
+    telemetry.APPENDS_FAILED.inc(sum(not append.future.done() for append in suspects))
+    for append in suspects:
+        settle(append, LogUnavailable(UNKNOWN.format(reason)))

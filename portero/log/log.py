@@ -1,0 +1,229 @@
+"""The log as everybody else sees it: append, read, look up; one object a process."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
+
+import attrs
+import structlog
+
+from portero import telemetry
+from portero.domain.events import Meta
+from portero.domain.ids import Millis, ReplicaId, Seq
+from portero.domain.values import Actor
+from portero.errors import LogDivergence, LogError, LogUnavailable
+from portero.log.append import Append, Appended, Write, arguments, distinct
+from portero.log.codec import SCHEMA, encode_meta
+from portero.log.commit import WRITE_SECONDS, Committer
+from portero.log.connect import CALL_SECONDS, Store
+from portero.log.entries import Entries, RecordedEvent
+from portero.log.keeper import NOT_NOW, Keeper
+from portero.log.position import Position
+from portero.log.snapshot import load_snapshot, save_snapshot
+
+logger = structlog.get_logger("portero.log")
+
+BLOB_SECONDS: Final = 7 * 86_400
+START: Final = "0-0"
+"""The entry id before the first."""
+_NONE: Final[Mapping[str, bytes]] = MappingProxyType({})
+
+
+@attrs.frozen
+class Head:
+    """Where the log ends."""
+
+    id: str
+    seq: Seq
+    entry: str
+    policy_version: int
+
+
+class Log:
+    """Made by ``open_log``. ``diverged`` is set once the store turned out not to hold this log any more."""
+
+    def __init__(self, store: Store, replica: ReplicaId, position: Position) -> None:
+        self.replica = replica
+        self.store = store
+        self.position = position
+        self.entries = Entries()
+        self.diverged: LogDivergence | None = None
+        self._session = secrets.token_hex(6)
+        self._writes = 0
+        self._committer = Committer(store.keys, position, self.diverge)
+        self._keeper = Keeper(store, position, self._committer)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        """The log's own id, minted when it was created."""
+        return self.position.id
+
+    @property
+    def away(self) -> LogError | None:
+        """Why appends are refused at present; None while they are taken."""
+        return self._committer.away
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connects; raises what stands in the way: OSError, TimeoutError, ServerError, StoreError, LogDivergence."""
+        wire, token = await self._keeper.connect([])
+
+        async def keep() -> None:
+            self.diverge(await self._keeper.run(wire, token))
+
+        self._task = asyncio.create_task(keep(), name="portero log connection")
+
+    async def close(self) -> None:
+        """Waits for appends under way, at most 2 s, then disconnects."""
+        if waiting := self._committer.waiting():
+            await asyncio.wait(waiting, timeout=WRITE_SECONDS)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._committer.close()
+        await self.store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def diverge(self, error: LogDivergence) -> None:
+        """From now on nothing is appended: what would be decided here rests on a log that is not there."""
+        if self.diverged is None:
+            self.diverged = error
+            logger.critical(
+                "the log diverged; nothing more is decided", error=str(error), log=self.id, seq=self.position.seq
+            )
+            self._committer.refuse(error)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    async def append(
+        self,
+        *writes: Write,
+        actor: Actor,
+        now: Millis,
+        policy_version: int | None = None,
+        cause: int | None = None,
+        trace: str | None = None,
+        blobs: Mapping[str, bytes] = _NONE,
+        blob_ttl: int = BLOB_SECONDS,
+        write_id: str | None = None,
+    ) -> Appended:
+        """All writes or none, in one step; durable when it returns, as far as the store's settings make it so.
+
+        ``blobs`` are kept beside the log for ``blob_ttl`` seconds. ``write_id``: give the same one again to repeat an
+        append whose outcome was unknown; it is not written twice, as long as no other write followed on its aggregates.
+
+        Raises VersionConflict, PolicyMoved, LogFull, LogUnavailable (nothing was written, or nobody knows) or
+        LogDivergence.
+        """
+        distinct(writes)
+        loop = asyncio.get_running_loop()
+        position = self.position
+        if write_id is None:
+            self._writes += 1
+            write_id = f"{self._session}.{self._writes:x}"
+        meta = Meta(now, actor, self.replica, write_id, cause, trace, SCHEMA)
+        raw = encode_meta(meta)
+        args, events, bumps, size = arguments(
+            writes,
+            raw,
+            write=write_id,
+            seen=position.seen,
+            policy_version=policy_version,
+            blobs=blobs,
+            blob_ttl=blob_ttl,
+        )
+        append = Append(
+            writes,
+            raw,
+            args,
+            events,
+            bumps,
+            policy_version,
+            position.policy if policy_version is None else policy_version,
+            size,
+            loop.time() + WRITE_SECONDS,
+            loop.create_future(),
+        )
+        if position.followed is not None:
+            self.entries.expect(raw, meta, (event for write in writes for event in write.events))
+        try:
+            if telemetry.tracing():
+                with telemetry.span(telemetry.SPAN_APPEND, parent=trace, attributes={"portero.events": events}):
+                    appended = await self._submit(append)
+            else:
+                appended = await self._submit(append)
+        except BaseException:
+            self.entries.forget(raw)
+            raise
+        if appended.repeated:
+            self.entries.forget(raw)
+        return appended
+
+    async def _submit(self, append: Append) -> Appended:
+        self._committer.submit(append)
+        return await append.future
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    async def head(self) -> Head:
+        """Raises LogUnavailable, or LogDivergence when it is not this log's head."""
+        async with self.store.reach() as client:
+            head: list[Any] = await client.hmget(self.store.keys.head, ["id", "seq", "entry", "policy"])
+        self.position.check(head)
+        return Head(head[0].decode(), Seq(int(head[1])), head[2].decode(), int(head[3]))
+
+    async def blob(self, key: str) -> bytes | None:
+        """What an append kept beside the log; None once its time is over. Raises LogUnavailable."""
+        async with self.store.reach() as client:
+            found: Any = await client.get(self.store.keys.blob(key))
+        return None if found is None else bytes(found)
+
+    async def read(
+        self, after_entry: str = START, count: int = 1000, *, after_seq: int | None = None
+    ) -> AsyncIterator[list[RecordedEvent]]:
+        """Batches of at most ``count`` events, in order, up to the end of the log as it is then.
+
+        ``after_seq``: the sequence at ``after_entry``, where it is known, so that a gap behind it is noticed.
+        Raises LogUnavailable, or LogDivergence when events are missing in between.
+        """
+        try:
+            wire = await self.store.wire("read")
+        except NOT_NOW as error:
+            raise LogUnavailable(f"The log is unavailable ({str(error) or 'no answer in time'}).") from error
+        try:
+            entries = Entries()
+            after = after_seq
+            while True:
+                page = await wire.call(
+                    "XRANGE", self.store.keys.log, f"({after_entry}", "+", "COUNT", count, timeout=10 * CALL_SECONDS
+                )
+                if not page:
+                    return
+                events = entries.recorded(page, after)
+                after, after_entry = events[-1].seq, events[-1].entry
+                yield events
+        except NOT_NOW as error:
+            raise LogUnavailable(f"The log is unavailable ({str(error) or 'no answer in time'}).") from error
+        finally:
+            wire.abort("read")
+
+    # --- snapshots --------------------------------------------------------------------------------------------------
+
+    async def save_snapshot(self, data: bytes, seq: int, entry: str) -> None:
+        """Keeps what the projections were at ``seq``, unless a newer one is there. Raises LogUnavailable or LogFull."""
+        await save_snapshot(self.store, self.id, data, seq, entry)
+
+    async def load_snapshot(self) -> bytes | None:
+        """The newest snapshot of this log, whole; None when there is none. Raises LogUnavailable."""
+        return await load_snapshot(self.store, self.id)
