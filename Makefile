@@ -12,7 +12,6 @@ PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3.
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
-UV_VERSION := 0.13.9
 FASTMCP_VERSION := 4.1.2
 
 # Stamps are named after what they were made from: an unchanged lock costs nothing, a changed one installs anew.
@@ -51,9 +50,9 @@ bench: $(DEV_STAMP) .tools/fastmcp-$(FASTMCP_VERSION) ## Measure tools/call agai
 bench-memory: $(DEV_STAMP) ## Watch the memory over 200,000 calls (one minute)
 	@$(BIN)/python -m ops.bench --memory --json build/bench-memory.json
 
-lock: .tools/uv-$(UV_VERSION) ## Resolve the dependencies anew and write the hashed locks
+lock: $(DEV_STAMP) ## Resolve the dependencies anew and write the hashed locks
 	@export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
-	compile() { .tools/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	compile() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links "$$@"; }; \
 	compile --group pyproject.toml:build pyproject.toml -o requirements.lock; \
 	compile --group pyproject.toml:dev pyproject.toml -c requirements.lock -o requirements-dev.lock
@@ -113,8 +112,4 @@ $(NODE_STAMP): tests/node/package-lock.json
 	@echo 'Installing fastmcp $(FASTMCP_VERSION) into an environment of its own, to compare with'
 	@rm -rf .tools/fastmcp && $(PYTHON) -m venv .tools/fastmcp
 	@.tools/fastmcp/bin/python -m pip --disable-pip-version-check install -qq fastmcp==$(FASTMCP_VERSION)
-	@touch $@
-
-.tools/uv-$(UV_VERSION): | $(VENV)/bin/python
-	@$(PYTHON) -m venv .tools/uv && .tools/uv/bin/python -m pip --disable-pip-version-check install -qq uv==$(UV_VERSION)
 	@touch $@

@@ -20,17 +20,3 @@ def usage(pid: int) -> Usage:
     cpu = sum(int((task / "schedstat").read_text().split()[0]) for task in (proc / "task").iterdir()) / 1e9
     rss = int((proc / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return Usage(cpu, rss)
-
-
-def find(*needles: str) -> int | None:
-    """The first process whose command line holds all of these."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes().decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
-            continue
-        if all(needle in command for needle in needles):
-            return int(entry.name)
-    return None

@@ -16,6 +16,7 @@ import attrs
 import redis
 
 from ops.bench import client, proc
+from portero.log.runtime import read_socket
 
 ECHO = [sys.executable, str(Path(__file__).with_name("echo.py"))]
 TOKEN = "bench-token-that-guards-nothing"  # noqa: S105 - of a process that lives for a minute
@@ -53,16 +54,16 @@ def portero(folder: Path, fsync: str) -> Iterator[Subject]:
         "BEARER_TOKEN": TOKEN,
         "PORTERO_CONFIG_DIR": str(config),
         "PORTERO_DATA_DIR": str(data),
+        "PORTERO_FSYNC": fsync,
         "LOG_LEVEL": "warning",
     }
     for name in ("REDIS_URL", "TELEGRAM_BOT_TOKEN", "SSL_CERT_PATH", "SSL_KEY_PATH", "HOST"):
         environ.pop(name, None)
     with running([sys.executable, "-m", "portero", "serve"], folder, environ) as process:
         start = first_answer(process, port, "/mcp", "bench/echo", folder)
-        store = next(data.rglob("*.sock"))
-        with redis.Redis(unix_socket_path=str(store)) as admin:
-            admin.config_set("appendfsync", fsync)
-            pid = int(admin.info("server")["process_id"])
+        with redis.Redis(unix_socket_path=str(read_socket(data / "store"))) as store:
+            pid = int(store.info("server")["process_id"])
+            assert store.config_get("appendfsync") == {b"appendfsync": fsync.encode()}
         url = f"http://127.0.0.1:{port}/mcp"
         load = ["--url", url, "--token", TOKEN, "--tool", "bench/echo"]
         yield Subject(f"Portero, {fsync}", load, {"gateway": process.pid, "store": pid}, start)
