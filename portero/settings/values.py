@@ -1,8 +1,9 @@
 """What the environment and the configuration files say, as values; how they are read is the other modules' business."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -68,7 +69,7 @@ class Settings:
     port: int
     host: str
     bearer_token: Secret | None
-    """None: not configured; ``bearer_token_of`` then makes or finds the one in the data folder."""
+    """None: not configured; ``make_token`` then makes or finds the one in the data folder."""
     clients: tuple[Client, ...]
     """Of ``clients.json``; ``BEARER_TOKEN`` is not among them."""
     ssl_cert: Path | None
@@ -79,12 +80,13 @@ class Settings:
     """None: the embedded server under the data folder. A secret because it may hold a password."""
     store_name: str
     """The name in every key of the store, so that several gateways can share one."""
-    fsync: Literal["always", "everysec"]
-    """How the embedded server makes writes durable."""
+    fsync: str
+    """``always`` or ``everysec``: how the embedded server makes writes durable."""
     log_level: str
     config_dir: Path
     data_dir: Path
-    tool_names: Literal["slash", "safe"]
+    tool_names: str
+    """``slash`` or ``safe``: how tools are spelt in lists."""
     allowed_hosts: tuple[str, ...]
     """Host names, beside the ones that are always right, that requests may be addressed to."""
     allowed_origins: tuple[str, ...]
@@ -99,10 +101,27 @@ class Settings:
     replacer: Replacer
     skipped: tuple[str, ...]
     """What was left out of the configuration, a sentence each that names the unset variable."""
-    warnings: tuple[str, ...]
+    upstreams_digest: str
+    """Over ``mcps.json`` as it is written, without the values of its variables."""
+    warnings: tuple[str, ...] = ()
     """What works but is probably not meant, a sentence each."""
-    secrets: tuple[str, ...] = attrs.field(repr=False)
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     """Every secret text of the environment and the files, longest first, so that logs can be scrubbed of them."""
+
+    def with_secrets(self, more: Iterable[str]) -> "Settings":
+        """With ``more`` and the settings' own secrets among ``secrets``."""
+        telegram = self.telegram
+        own = [self.bearer_token, self.redis_url]
+        if telegram:
+            own += [telegram.token, telegram.pairing_code, telegram.webhook_secret]
+        texts = {secret.reveal() for secret in own if secret} | {*self.secrets, *more}
+        if self.redis_url:
+            texts.add(unquote(urlsplit(self.redis_url.reveal()).password or ""))
+        return attrs.evolve(self, secrets=tuple(sorted(filter(None, texts), key=lambda text: (-len(text), text))))
+
+    def with_bearer_token(self, token: Secret) -> "Settings":
+        """With the token that was made for it."""
+        return attrs.evolve(self, bearer_token=token).with_secrets(())
 
     def scrub(self, text: str) -> str:
         """A text for logs and error messages: without secrets, and without real values."""

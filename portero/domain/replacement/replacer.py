@@ -23,13 +23,13 @@ class Replacer:
     def __init__(self, entries: tuple[Entry, ...], salt: str) -> None:
         self._entries = entries
         self._salt = salt
-        self.fakes = [entry.fake for entry in entries]
+        self._fakes = [entry.fake for entry in entries]
         self._reals = [entry.real for entry in entries]
-        self._find_fakes = Scanner(_terms(entries, self.fakes))
+        self._find_fakes = Scanner(_terms(entries, self._fakes))
         self._find_reals = Scanner(_terms(entries, self._reals))
         shown = [entry.shown for entry in entries]
-        self._real = Swap(self._find_fakes, self.fakes, self._reals, clean=False, renames=False)
-        self._stored = Swap(self._find_reals, self._reals, self.fakes, clean=True, renames=False)
+        self._real = Swap(self._find_fakes, self._fakes, self._reals, clean=False, renames=False)
+        self._stored = Swap(self._find_reals, self._reals, self._fakes, clean=True, renames=False)
         self._shown = Swap(self._find_reals, self._reals, shown, clean=True, renames=True)
 
     @classmethod
@@ -55,6 +55,10 @@ class Replacer:
     @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(self._table.warnings())
+
+    def reals_in(self, text: str) -> list[Entry]:
+        """The entries whose real is found in a text."""
+        return [self._entries[index] for index in sorted({match.index for match in self._stored.matches(text)})]
 
     @property
     def _table(self) -> Table:
