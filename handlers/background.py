@@ -35,9 +35,8 @@ class Background:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await loop()
-                return
-            except Exception:  # noqa: BLE001 - whatever it was, it is logged, counted, and the loop goes on
+                return await loop()
+            except Exception:
                 self.failures[name] = self.failures.get(name, 0) + 1
                 logger.exception("a background loop failed and starts again", loop=name, pause=pause)
             if asyncio.get_running_loop().time() - began > LAST_PAUSE_SECONDS:

@@ -1,6 +1,5 @@
 """What every handler works with, and the one loop that turns a decision into an append."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -50,6 +49,8 @@ class Core:
     clock: Callable[[], Millis] = system_clock
     approval_ms: int = 86_400_000
     lease_ms: int = 15_000
+    retry_lost: bool = True
+    """Whether an asked call whose outcome is lost runs again by itself, where its tool is read-only or idempotent."""
     index: PolicyIndex = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -59,18 +60,27 @@ class Core:
         """What the policy says of a tool now, by everything this process has seen of the log."""
         view = self.view
         return self.index.decide(
-            tool, client, rules=view.rules, grants=view.grants, locked=view.locked is not None,
-            policy_version=view.policy_version, now=now,
+            tool,
+            client,
+            rules=view.rules,
+            grants=view.grants,
+            locked=view.locked is not None,
+            policy_version=view.policy_version,
+            now=now,
         )
 
     async def commit(
-        self, build: Callable[[Millis], tuple[Write, ...]], *, actor: Actor, cause: int | None = None,
+        self,
+        build: Callable[[Millis], tuple[Write, ...]],
+        *,
+        actor: Actor,
+        cause: int | None = None,
         trace: str | None = None,
     ) -> Appended | None:
         """Appends what ``build`` decides at the view's present state, and decides again when another write came first.
 
         ``build`` gets the time (ms) and returns the writes, or none when there is nothing to do (then None is returned);
-        the errors it raises pass through, such as AlreadyDecided. Every write of this loop rests on the policy version.
+        the errors it raises pass through, such as AlreadyDecided. All of it rests on the policy version.
         """
         while True:
             now = self.clock()
@@ -90,7 +100,7 @@ class Core:
         head = await self.log.head()
         try:
             await self.view.wait_for(head.seq, CATCH_UP_SECONDS)
-        except asyncio.TimeoutError as late:
+        except TimeoutError as late:
             raise LogUnavailable(
                 "This replica is behind the log, so nothing was decided. Try again; `portero doctor` shows the lag."
             ) from late

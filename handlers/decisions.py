@@ -1,4 +1,4 @@
-"""What people decide: approvals, denials, grants, rules, the lock. The same functions serve the command line and the bot."""
+"""What people decide: approvals, denials, grants, rules, the lock; for the command line and the bot alike."""
 
 from collections.abc import Callable, Sequence
 
@@ -74,14 +74,15 @@ class Decisions:
 
         def extra(now: Millis) -> tuple[Write, ...]:
             if grant is not None and grant_ms is not None:
-                return (self._grant_write(grant, tool, grant_ms, by, now, literal=True, uses=None, client=None, call=call),)
+                return (
+                    self._grant_write(grant, tool, grant_ms, by, now, literal=True, uses=None, client=None, call=call),
+                )
             if always:
                 return (self._rule_write(tool, Action.ALLOW, by, now, literal=True, call=call),)
             return ()
 
-        return await self._decide(
-            call, Approve(by, grant, rule), by, ("execution", "notification"), extra, Decided(call, Status.QUEUED, Seq(0), grant, rule)
-        )
+        decided = Decided(call, Status.QUEUED, Seq(0), grant, rule)
+        return await self._decide(decided, Approve(by, grant, rule), by, ("execution", "notification"), extra)
 
     async def deny(self, call: CallId, by: Actor, *, reason: str | None = None, always: bool = False) -> Decided:
         """Refuses a waiting call; the reason reaches the client. With ``always``, that one tool is denied for good."""
@@ -91,22 +92,19 @@ class Decisions:
         def extra(now: Millis) -> tuple[Write, ...]:
             return (self._rule_write(tool, Action.DENY, by, now, literal=True, call=call),) if always else ()
 
-        return await self._decide(
-            call, Deny(by, reason, rule), by, ("notification",), extra, Decided(call, Status.DENIED, Seq(0), None, rule)
-        )
+        decided = Decided(call, Status.DENIED, Seq(0), None, rule)
+        return await self._decide(decided, Deny(by, reason, rule), by, ("notification",), extra)
 
     async def cancel(self, call: CallId, by: Actor, *, reason: str | None = None) -> Decided:
         """Stops a call that has not started; one that runs is marked cancelled, and its late outcome is recorded."""
-        return await self._decide(
-            call, Cancel(by, reason), by, ("notification", "cancellation"), None, Decided(call, Status.CANCELLED, Seq(0))
-        )
+        decided = Decided(call, Status.CANCELLED, Seq(0))
+        return await self._decide(decided, Cancel(by, reason), by, ("notification",))
 
     async def resolve(self, call: CallId, by: Actor, resolution: Resolution) -> Decided:
         """Says what became of a call whose outcome is unknown, or lets it run again."""
         work = ("execution", "notification") if resolution is Resolution.RUN_AGAIN else ("notification",)
-        return await self._decide(
-            call, ResolveOutcome(by, resolution), by, work, None, Decided(call, Status.UNKNOWN, Seq(0))
-        )
+        decided = Decided(call, Status.UNKNOWN, Seq(0))
+        return await self._decide(decided, ResolveOutcome(by, resolution), by, work)
 
     async def mark_read(self, call: CallId, by: Actor) -> None:
         """Notes that the client has fetched the result; does nothing when it had before."""
@@ -127,15 +125,14 @@ class Decisions:
 
     async def _decide(
         self,
-        call: CallId,
+        decided: Decided,
         command: CallCommand,
         by: Actor,
         work: tuple[str, ...],
-        extra: Callable[[Millis], tuple[Write, ...]] | None,
-        decided: Decided,
+        extra: Callable[[Millis], tuple[Write, ...]] = lambda _: (),
     ) -> Decided:
         core = self._core
-        status = decided.status
+        call, status = decided.call, decided.status
 
         def build(now: Millis) -> tuple[Write, ...]:
             nonlocal status
@@ -146,7 +143,7 @@ class Decisions:
             after = calls.preview(state, events, now, by)
             status = after.status
             write = Write(call_aggregate(call), state.version, events, timer=calls.timer(after), work=work)
-            return (write, *(extra(now) if extra else ()))
+            return (write, *extra(now))
 
         appended = await core.commit(build, actor=by)
         return attrs.evolve(decided, status=status, seq=appended.last if appended else Seq(core.view.seq))
@@ -163,12 +160,14 @@ class Decisions:
         uses: int | None = None,
         client: ClientId | None = None,
     ) -> GrantId:
-        """Lifts ``require-approval`` for matching tools, for a while. Raises Invalid for a pattern or limits that make no sense."""
+        """Lifts ``require-approval`` for matching tools, for a while. Raises Invalid for what makes no sense."""
         parsed = Pattern.literal(pattern) if literal else Pattern.parse(pattern)
         grant = new_grant_id()
         await self._core.commit(
             lambda now: (
-                self._grant_write(grant, str(parsed), duration_ms, by, now, literal=literal, uses=uses, client=client, call=None),
+                self._grant_write(
+                    grant, str(parsed), duration_ms, by, now, literal=literal, uses=uses, client=client, call=None
+                ),
             ),
             actor=by,
         )
@@ -217,7 +216,9 @@ class Decisions:
     async def set_rule(self, pattern: str, action: Action, by: Actor, *, literal: bool = False) -> RuleId:
         """Sets the rule for a pattern, for good; one that stood for the same pattern is replaced."""
         parsed = Pattern.literal(pattern) if literal else Pattern.parse(pattern)
-        await self._core.commit(lambda now: (self._rule_write(str(parsed), action, by, now, literal=literal, call=None),), actor=by)
+        await self._core.commit(
+            lambda now: (self._rule_write(str(parsed), action, by, now, literal=literal, call=None),), actor=by
+        )
         return rules.rule_id(str(parsed), literal=literal)
 
     async def remove_rule(self, rule: RuleId, by: Actor) -> None:

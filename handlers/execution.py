@@ -44,7 +44,7 @@ class Executions:
         state = core.view.calls.get(call)
         if state is None or state.status is not Status.QUEUED:
             return
-        await self._upstreams.wait_connected(state.upstream, UPSTREAM_WAIT_SECONDS)
+        await self._upstreams.connected(state.upstream, UPSTREAM_WAIT_SECONDS)
         arguments = await self._arguments(state)
         started: calls.Call | None = None
 
@@ -93,7 +93,9 @@ class Executions:
         if state.kind is Kind.TOOL:
             tool = self._upstreams.catalogue.resolve(name)
             if tool is None:
-                return _unsent(state, f"{state.upstream} is not connected or no longer has {state.name}; nothing was sent.")
+                return _unsent(
+                    state, f"{state.upstream} is not connected or no longer has {state.name}; nothing was sent."
+                )
             definition = tool.facts.definition
         digest = call_digest(name, arguments.decode(), state.extra, definition, core.replacer.digest)
         if digest != state.digest:
@@ -124,8 +126,8 @@ class Executions:
             await self._runner.run(execution)
         except LogUnavailable as error:
             logger.warning("outcome not recorded in time", call=execution.call, error=str(error))
-        except PorteroError as error:
-            logger.error("execution failed in Portero itself", call=execution.call, error=str(error))
+        except PorteroError:
+            logger.exception("execution failed in Portero itself", call=execution.call)
 
 
 def _unsent(state: calls.Call, message: str) -> RecordFailure:

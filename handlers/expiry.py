@@ -1,5 +1,7 @@
 """What time brings: approvals and grants end, leases run out, notifications are tried again."""
 
+import structlog
+
 from handlers.core import Core
 from handlers.notification import Notifications
 from portero.domain import call as calls
@@ -9,6 +11,8 @@ from portero.domain.ids import Aggregate, CallId, GrantId, Millis, split_aggrega
 from portero.domain.values import SYSTEM, Status
 from portero.log import Write
 
+logger = structlog.get_logger()
+
 
 class Expiry:
     """Answers timers. Any replica may; the version check lets one of them act."""
@@ -17,16 +21,18 @@ class Expiry:
         self._core = core
         self._notifications = notifications
 
-    async def wake(self, aggregate: Aggregate) -> None:
-        """A timer of this aggregate was due."""
+    async def wake(self, aggregate: Aggregate) -> Millis | None:
+        """A timer of this aggregate was due; returns when it wants to be woken next."""
         kind, identity = split_aggregate(aggregate)
         await self._core.catch_up()
         if kind == "call":
-            await self._wake_call(aggregate, CallId(identity))
-        elif kind == "grant":
-            await self._wake_grant(aggregate, GrantId(identity))
+            return await self._wake_call(aggregate, CallId(identity))
+        if kind == "grant":
+            return await self._wake_grant(aggregate, GrantId(identity))
+        logger.warning("a timer of something unknown was dropped", aggregate=aggregate)
+        return None
 
-    async def _wake_call(self, aggregate: Aggregate, call: CallId) -> None:
+    async def _wake_call(self, aggregate: Aggregate, call: CallId) -> Millis | None:
         core = self._core
 
         def build(now: Millis) -> tuple[Write, ...]:
@@ -44,8 +50,11 @@ class Expiry:
         state = core.view.calls.get(call)
         if state is not None and state.status is Status.PENDING and state.notify_due(core.clock()):
             await self._notifications.deliver(call)
+        await core.catch_up()
+        state = core.view.calls.get(call)
+        return calls.timer(state) if state is not None else None
 
-    async def _wake_grant(self, aggregate: Aggregate, grant: GrantId) -> None:
+    async def _wake_grant(self, aggregate: Aggregate, grant: GrantId) -> Millis | None:
         core = self._core
 
         def build(now: Millis) -> tuple[Write, ...]:
@@ -54,3 +63,6 @@ class Expiry:
             return (Write(aggregate, None, events, timer=None, ends=True),) if events else ()
 
         await core.commit(build, actor=SYSTEM)
+        await core.catch_up()
+        state = core.view.grants.get(grant)
+        return grants.timer(state) if state is not None else None

@@ -43,7 +43,7 @@ class Notifier(Protocol):
 
 
 class Notifications:
-    """The consumer of the ``notification`` work stream. One instance per process; ``notifier`` None: people use the command line."""
+    """The consumer of the ``notification`` work stream. ``notifier`` None: people use the command line."""
 
     def __init__(self, core: Core, notifier: Notifier | None) -> None:
         self._core = core

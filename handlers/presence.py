@@ -7,14 +7,13 @@ from typing import Final
 
 import structlog
 
+from handlers.core import Core
 from portero import __version__
 from portero.domain.events import ConfigLoaded, Event, ReplicaStarted, ReplicaStopped, UpstreamEvent
 from portero.domain.ids import Aggregate, replica_aggregate, upstream_aggregate
 from portero.domain.values import SYSTEM
 from portero.errors import LogError
 from portero.log import Write
-
-from handlers.core import Core
 
 logger = structlog.get_logger()
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import attrs
+import msgspec
 
 from handlers.core import Core, new_call_id
 from handlers.running import Done, Execution, Failed, Runner
@@ -31,9 +32,9 @@ BLOB_GRACE_SECONDS = 7 * 86_400
 class CallRequest:
     """One request of a client, as the gateway understood it.
 
-    ``name`` is the upstream's own name (or a resource's URI), ``arguments`` the JSON bytes as the client sent them (fakes),
-    ``extra`` a JSON object with other members of the params that the upstream must get. ``on_progress`` gets the raw params
-    of the upstream's progress notifications.
+    ``name`` is the upstream's own name (or a resource's URI), ``arguments`` the JSON bytes as the client sent them
+    (fakes), ``extra`` a JSON object with other members of the params that the upstream must get. ``on_progress`` gets
+    the raw params of the upstream's progress notifications.
     """
 
     client: ClientId
@@ -68,6 +69,17 @@ class Refused:
 Answer = Done | Failed | Pending | Refused
 
 
+@attrs.frozen
+class _Stored:
+    """The request as it may be kept: fakes only."""
+
+    request: CallRequest
+    policy_name: str
+    name: str
+    arguments: bytes
+    extra: bytes | None
+
+
 class Requests:
     """Takes calls from clients. One instance per process."""
 
@@ -82,30 +94,27 @@ class Requests:
         works cancels the call there and records that.
         """
         core = self._core
-        stored = core.replacer.to_fake_stored(request.arguments)
-        extra = core.replacer.to_fake_stored(request.extra) if request.extra else None
-        call_id = new_call_id()
+        stored = self._stored(request)
+        call = new_call_id()
         while True:
             now = core.clock()
             policy_version = core.view.policy_version
-            verdict = core.decide_policy(
-                policy_name(request.kind, request.upstream, request.name), request.client, now
-            )
-            command = self._command(request, stored, extra, verdict, policy_version, now)
+            verdict = core.decide_policy(stored.policy_name, request.client, now)
+            command = self._command(stored, call, verdict, policy_version, now)
             try:
-                appended = await self._append(call_id, command, stored, request.trace, now)
+                appended = await self._append(call, command, stored, now)
                 break
             except (PolicyMoved, VersionConflict):
                 await core.catch_up()
         if verdict.action is Action.ALLOW:
             return await self._runner.run(
                 Execution(
-                    call_id,
+                    call,
                     request.kind,
                     request.upstream,
-                    request.name,
-                    stored,
-                    extra,
+                    stored.name,
+                    stored.arguments,
+                    stored.extra,
                     version=STARTED_VERSION,
                     attempt=1,
                     retry_safe=command.retry_safe,
@@ -117,73 +126,80 @@ class Requests:
                 )
             )
         if verdict.action is Action.ASK:
-            return Pending(call_id, appended.last, now, command.approval_expires_at)
-        return Refused(call_id, verdict.reason)
+            return Pending(call, appended.last, now, command.approval_expires_at)
+        return Refused(call, verdict.reason)
+
+    def _stored(self, request: CallRequest) -> _Stored:
+        replacer = self._core.replacer
+        name = request.name
+        if request.kind is Kind.RESOURCE:  # its URI is the client's own text, and may hold what must not be kept
+            name = msgspec.json.decode(replacer.to_fake_stored(msgspec.json.encode(name)), type=str)
+        return _Stored(
+            request,
+            policy_name(request.kind, request.upstream, name),
+            name,
+            replacer.to_fake_stored(request.arguments),
+            replacer.to_fake_stored(request.extra) if request.extra else None,
+        )
 
     def _command(
-        self, request: CallRequest, stored: bytes, extra: bytes | None, verdict: Verdict, policy_version: int, now: Millis
+        self, stored: _Stored, call: CallId, verdict: Verdict, policy_version: int, now: Millis
     ) -> RequestCall:
         core = self._core
-        asked = verdict.action is Action.ASK
-        large = len(stored) > BLOB_BYTES
-        facts = request.facts
-        text = stored.decode()
-        extra_text = extra.decode() if extra else None
+        request, facts = stored.request, stored.request.facts
+        text = stored.arguments.decode()
+        extra = stored.extra.decode() if stored.extra is not None else None
+        large = len(stored.arguments) > BLOB_BYTES
+        digest = ""
+        if verdict.action is Action.ASK:
+            digest = call_digest(stored.policy_name, text, extra, facts.definition, core.replacer.digest)
         return RequestCall(
             client=request.client,
             kind=request.kind,
             upstream=request.upstream,
-            name=request.name,
+            name=stored.name,
             arguments="" if large else text,
-            arguments_blob=None,
-            arguments_bytes=len(stored),
-            extra=extra_text,
+            arguments_blob=f"{call}.arguments" if large else None,
+            arguments_bytes=len(stored.arguments),
+            extra=extra,
             action=verdict.action,
             reason=verdict.reason,
             policy_version=policy_version,
             facts=facts,
-            digest=call_digest(
-                policy_name(request.kind, request.upstream, request.name), text, extra_text, facts.definition,
-                core.replacer.digest,
-            )
-            if asked
-            else "",
+            digest=digest,
             approval_expires_at=Millis(now + core.approval_ms),
             replica=core.log.replica,
             lease_until=Millis(now + core.lease_ms),
-            retry_safe=bool(facts.read_only or facts.idempotent),
+            retry_safe=core.retry_lost and bool(facts.read_only or facts.idempotent),
         )
 
-    async def _append(
-        self, call_id: CallId, command: RequestCall, stored: bytes, trace: str | None, now: Millis
-    ) -> Appended:
+    async def _append(self, call: CallId, command: RequestCall, stored: _Stored, now: Millis) -> Appended:
         core = self._core
-        blobs: dict[str, bytes] = {}
-        ttl = core.approval_ms // 1000 + BLOB_GRACE_SECONDS
-        if len(stored) > BLOB_BYTES:
-            key = f"{call_id}.arguments"
-            blobs[key] = stored
-            command = attrs.evolve(command, arguments_blob=key)
-        events = tuple(calls.decide(None, command, now))
-        action = command.action
         write = Write(
-            call_aggregate(call_id),
+            call_aggregate(call),
             0,
-            events,
-            timer=command.lease_until if action is Action.ALLOW else command.approval_expires_at if action is Action.ASK else None,
-            work=("notification",) if action is Action.ASK else (),
-            ends=action is Action.DENY,
+            tuple(calls.decide(None, command, now)),
+            timer=_due(command),
+            work=("notification",) if command.action is Action.ASK else (),
+            ends=command.action is Action.DENY,
         )
-        writes = (write,)
+        writes: tuple[Write, ...] = (write,)
         grant = command.reason.grant
         if grant is not None and core.view.grants.limited(grant):
-            writes = (write, Write(grant_aggregate(grant), None, (GrantUsed(call_id),)))
+            writes = (write, Write(grant_aggregate(grant), None, (GrantUsed(call),)))
         return await core.log.append(
             *writes,
             actor=Actor("client", command.client),
             now=now,
             policy_version=command.policy_version,
-            trace=trace,
-            blobs=blobs,
-            blob_ttl=ttl,
+            trace=stored.request.trace,
+            blobs={command.arguments_blob: stored.arguments} if command.arguments_blob else {},
+            blob_ttl=core.approval_ms // 1000 + BLOB_GRACE_SECONDS,
         )
+
+
+def _due(command: RequestCall) -> Millis | None:
+    """When the new call first needs a Wake: its lease ends, or its approval expires."""
+    if command.action is Action.ALLOW:
+        return command.lease_until
+    return command.approval_expires_at if command.action is Action.ASK else None

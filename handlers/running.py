@@ -1,9 +1,9 @@
-"""Carrying out a call whose execution has started on the log: send, wait, record what came of it, and only then answer."""
+"""Carrying out a call that has started on the log: send, wait, record what came of it, and only then answer."""
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import msgspec
@@ -18,15 +18,17 @@ from portero.domain.events import (
     ExecutionFailed,
     ExecutionOutcomeUnknown,
     ExecutionSucceeded,
+    Recorded,
 )
 from portero.domain.ids import Aggregate, CallId, Millis, call_aggregate
-from portero.domain.values import SYSTEM, Actor, Kind
+from portero.domain.values import SYSTEM, Actor, Kind, Status
 from portero.errors import (
     OUTCOME_UNKNOWN,
     UPSTREAM_UNAVAILABLE,
     LogError,
     LogUnavailable,
     OutcomeLost,
+    UpstreamError,
     UpstreamRefused,
     UpstreamUnavailable,
     VersionConflict,
@@ -93,7 +95,7 @@ def is_error(result: bytes) -> bool:
 
 
 def upstream_params(kind: Kind, name: str, arguments: bytes, extra: bytes | None) -> bytes:
-    """The params of the request to the upstream, as JSON bytes. ``arguments`` and ``extra`` are JSON objects or empty."""
+    """The params for the upstream, as JSON bytes. ``arguments`` and ``extra`` are JSON objects or empty."""
     if kind is Kind.COMPLETION:
         return arguments
     parts = [b'{"uri":' if kind is Kind.RESOURCE else b'{"name":', msgspec.json.encode(name)]
@@ -138,7 +140,9 @@ class Runner:
     def __init__(self, core: Core, upstreams: Upstreams) -> None:
         self._core = core
         self._upstreams = upstreams
-        self._leases: dict[Aggregate, None] = {}
+        self._running: dict[Aggregate, asyncio.Task[Any]] = {}
+        self._called_off: set[Aggregate] = set()
+        """Calls under way of which the log says that they are cancelled."""
         self._recording: set[asyncio.Task[None]] = set()
 
     async def run(self, execution: Execution) -> Done | Failed:
@@ -148,13 +152,20 @@ class Runner:
         When cancelled, the upstream is told, the cancellation recorded, and CancelledError raised.
         """
         aggregate = call_aggregate(execution.call)
-        self._leases[aggregate] = None
+        self._running[aggregate] = asyncio.current_task()  # type: ignore[assignment] # a coroutine runs in a task
         try:
-            return await self._send_and_record(execution)
+            return await self._send_and_record(execution, aggregate)
         finally:
-            del self._leases[aggregate]
+            self._running.pop(aggregate, None)
+            self._called_off.discard(aggregate)
 
-    async def _send_and_record(self, execution: Execution) -> Done | Failed:
+    def seen(self, recorded: Recorded[Any]) -> None:
+        """To be told of every event: a call that somebody cancels, on whatever replica, stops where it runs."""
+        if type(recorded.event) is CallCancelled and (task := self._running.get(recorded.aggregate)) is not None:
+            self._called_off.add(recorded.aggregate)
+            task.cancel()
+
+    async def _send_and_record(self, execution: Execution, aggregate: Aggregate) -> Done | Failed:
         replacer = self._core.replacer
         params = upstream_params(
             execution.kind,
@@ -174,17 +185,24 @@ class Runner:
                 on_late=lambda late: self._late(execution, late),
             )
         except asyncio.CancelledError:
-            await asyncio.shield(self._spawn(execution, CallCancelled(execution.requester, "the client cancelled it"), b""))
+            task = self._running.pop(aggregate)
+            if aggregate in self._called_off:
+                task.uncancel()
+                return _called_off(execution)
+            await asyncio.shield(
+                self._spawn(execution, CallCancelled(execution.requester, "the client cancelled it"), b"")
+            )
             raise
-        except (UpstreamUnavailable, UpstreamRefused, OutcomeLost) as error:
+        except UpstreamError as error:
             outcome, answer = self._failure(execution, error, _elapsed_ms(started))
             result = b""
         else:
             result = replacer.to_fake_result(raw)
             outcome = self._success(execution, result, _elapsed_ms(started))
             answer = Done(execution.call, result)
-        await self._record(execution, outcome, result)
-        return answer
+        if await self._record(execution, outcome, result):
+            return answer
+        return self._as_it_stands(execution, answer)
 
     def _success(self, execution: Execution, result: bytes, duration_ms: int) -> ExecutionSucceeded:
         keep = execution.asked and len(result) <= INLINE_RESULT_BYTES
@@ -197,9 +215,7 @@ class Runner:
             duration_ms=duration_ms,
         )
 
-    def _failure(
-        self, execution: Execution, error: UpstreamUnavailable | UpstreamRefused | OutcomeLost, duration_ms: int
-    ) -> tuple[Outcome, Failed]:
+    def _failure(self, execution: Execution, error: UpstreamError, duration_ms: int) -> tuple[Outcome, Failed]:
         replacer = self._core.replacer
         message = replacer.mask_text(str(error))
         if isinstance(error, OutcomeLost) and not execution.retry_safe:
@@ -210,7 +226,9 @@ class Runner:
             )
         if isinstance(error, UpstreamRefused):
             data = replacer.to_fake_result(error.data) if error.data is not None else None
-            shown = _ErrorText(error.code, replacer.mask_text(error.message), msgspec.Raw(data) if data else msgspec.UNSET)
+            shown = _ErrorText(
+                error.code, replacer.mask_text(error.message), msgspec.Raw(data) if data else msgspec.UNSET
+            )
         else:
             shown = _ErrorText(UPSTREAM_UNAVAILABLE, message)
         text = msgspec.json.encode(shown).decode()
@@ -225,12 +243,13 @@ class Runner:
 
     # --- recording --------------------------------------------------------------------------------------------------
 
-    async def _record(self, execution: Execution, outcome: Outcome, result: bytes) -> None:
-        """Appends the outcome at the fence. A log that is away is waited for in the background, for a while in front."""
+    async def _record(self, execution: Execution, outcome: Outcome, result: bytes) -> bool:
+        """Appends the outcome at the fence; whether it is the one that stands. A log that is away is waited for a while."""
         try:
             await self._append(execution, outcome, result)
         except VersionConflict:
             await self._record_after_conflict(execution, outcome, result)
+            return False
         except LogUnavailable:
             recording = self._spawn(execution, outcome, result)
             try:
@@ -240,6 +259,22 @@ class Runner:
                     "The call was sent, but its outcome could not be written to the audit log, so it is not given out. "
                     f"Look at task {execution.call} later; do not repeat the call blindly."
                 ) from late
+            await self._core.catch_up()
+            return False
+        return True
+
+    def _as_it_stands(self, execution: Execution, answer: Done | Failed) -> Done | Failed:
+        """The answer, unless the log says something else of the call: then nobody is told what the log denies."""
+        state = self._core.view.calls.get(execution.call)
+        if state is None or state.status in {Status.COMPLETED, Status.ERROR}:
+            return answer
+        if state.status is Status.CANCELLED:
+            return _called_off(execution)
+        return Failed(
+            execution.call,
+            OUTCOME_UNKNOWN,
+            "The outcome came too late: the call had been given up as unknown. A person can look at it and settle it.",
+        )
 
     async def _append(self, execution: Execution, outcome: Outcome, result: bytes) -> None:
         core = self._core
@@ -291,10 +326,9 @@ class Runner:
         while True:
             try:
                 if first:
-                    await self._append(execution, outcome, result)
-                else:  # the attempt before may have been written after all: the view knows
-                    await self._record_after_conflict(execution, outcome, result)
-                return
+                    return await self._append(execution, outcome, result)
+                # the attempt before may have been written after all: the view knows
+                return await self._record_after_conflict(execution, outcome, result)
             except VersionConflict:
                 first = False
             except LogError as error:
@@ -302,37 +336,39 @@ class Runner:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
 
-    def _late(self, execution: Execution, late: bytes | UpstreamRefused) -> None:
-        """An answer that came after the call was given up: on the log it goes, as a late outcome."""
-        replacer = self._core.replacer
-        if isinstance(late, UpstreamRefused):
-            outcome, _ = self._failure(execution, late, 0)
-            result = b""
-        else:
-            result = replacer.to_fake_result(late)
-            outcome = self._success(execution, result, 0)
-        self._spawn(execution, outcome, result)
+    def _late(self, execution: Execution, late: bytes | UpstreamError) -> None:
+        """What came after the call was given up: on the log it goes, as a late outcome."""
+        if isinstance(late, UpstreamError):
+            self._spawn(execution, self._failure(execution, late, 0)[0], b"")
+            return
+        result = self._core.replacer.to_fake_result(late)
+        self._spawn(execution, self._success(execution, result, 0), result)
 
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def heartbeat(self) -> None:
-        """Prolongs the leases of the calls under way, for ever; a call whose lease ends is given up by whoever notices."""
+        """Prolongs the leases of the calls under way, for ever; one whose lease ends is given up by whoever notices."""
         core = self._core
         while True:
             await asyncio.sleep(core.lease_ms / 3000)
-            if self._leases:
+            if self._running:
                 due = Millis(core.clock() + core.lease_ms)
                 try:
-                    await core.log.prolong(dict.fromkeys(self._leases, due))
+                    await core.log.prolong(dict.fromkeys(self._running, due))
                 except LogError as error:
-                    logger.warning("leases not prolonged", calls=len(self._leases), error=str(error))
+                    logger.warning("leases not prolonged", calls=len(self._running), error=str(error))
 
     async def drain(self, timeout: float) -> int:
         """Waits until nothing is under way any more; returns how many calls were still running when time was up."""
         deadline = time.monotonic() + timeout
-        while (self._leases or self._recording) and time.monotonic() < deadline:
+        while (self._running or self._recording) and time.monotonic() < deadline:  # noqa: ASYNC110 - calls pay for no event
             await asyncio.sleep(0.02)
-        return len(self._leases)
+        return len(self._running)
+
+
+def _called_off(execution: Execution) -> Failed:
+    text = "The call was cancelled after it had started, so it may have taken effect. Do not repeat it blindly."
+    return Failed(execution.call, OUTCOME_UNKNOWN, text)
 
 
 def _elapsed_ms(started: float) -> int:

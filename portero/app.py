@@ -1,0 +1,249 @@
+"""The composition root: builds a Portero from its settings, runs it, and takes it apart in good order."""
+
+import asyncio
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import attrs
+import structlog
+
+from handlers.background import Background
+from handlers.core import Core
+from handlers.decisions import Decisions
+from handlers.execution import Executions
+from handlers.expiry import Expiry
+from handlers.loading import load_view
+from handlers.notification import Notifications
+from handlers.presence import Presence
+from handlers.requests import Requests
+from handlers.running import Runner
+from handlers.snapshots import Snapshots
+from portero import __version__, telemetry
+from portero.domain.digest import digest_of
+from portero.domain.events import ConfigLoaded
+from portero.domain.ids import ReplicaId
+from portero.gateway.asgi import create_asgi
+from portero.gateway.auth import Credential, token_digest
+from portero.gateway.options import Options
+from portero.gateway.serve import HttpServer, Listen, open_socket
+from portero.gateway.services import Readiness, Services
+from portero.log import Follower, Log, Timers, WorkQueue, open_log
+from portero.settings import DEFAULT_CLIENT, Secret, Settings
+from portero.upstream import Upstreams
+
+logger = structlog.get_logger("portero")
+
+DRAIN_SECONDS: Final = 10.0
+"""How long calls under way may take when Portero stops; what is left ends as ``outcome-unknown``."""
+WAITING_EXECUTIONS: Final = 64
+"""Approved calls that may wait at once for their upstreams to connect; one that has started does not count."""
+MAX_LAG: Final = 5_000
+"""Events behind the log from which on a replica says that it is not ready."""
+MAX_SILENCE_SECONDS: Final = 6.0
+"""The store is asked every two seconds; a replica that has not heard from it for so long is not ready."""
+
+
+def new_replica_id() -> ReplicaId:
+    return ReplicaId(f"{socket.gethostname()[:24]}-{secrets.token_hex(3)}")
+
+
+@attrs.frozen
+class Connected:
+    """A process that follows the log: what the command line needs, and what the gateway is built on."""
+
+    core: Core
+    follower: Follower
+    decisions: Decisions
+    background: Background
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Connected]:
+    """Opens the log, loads the view and follows. Raises StoreError, DataFolderInUse, ConfigError or LogError."""
+    async with open_log(
+        settings.redis_url.reveal() if settings.redis_url else None,
+        new_replica_id(),
+        data=settings.data_dir,
+        name=settings.store_name,
+        fsync=settings.fsync,
+    ) as log:
+        view = await load_view(log)
+        follower = Follower(log, view.apply, (view.seq, view.entry))
+        background = Background()
+        background.start("follower", follower.run)
+        core = Core(
+            log,
+            view,
+            settings.policy,
+            settings.replacer,
+            approval_ms=settings.approval_timeout_ms,
+            retry_lost=settings.retry_read_only,
+        )
+        try:
+            yield Connected(core, follower, Decisions(core), background)
+        finally:
+            await background.stop()
+
+
+@attrs.frozen
+class Started:
+    """What a person is told when the gateway serves."""
+
+    url: str
+    replica: ReplicaId
+
+
+async def serve(settings: Settings, token: Secret, *, announce: Callable[[Started], None]) -> None:
+    """Runs the gateway until SIGTERM or SIGINT. ``token`` is the one of the client named ``default``.
+
+    Raises ConfigError, StoreError or LogError before anything is served; ``announce`` is called once it is.
+    """
+    listen = Listen(settings.host, settings.port, settings.ssl_cert, settings.ssl_key)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    sock = open_socket(listen)
+    async with AsyncExitStack() as stack:
+        stack.callback(sock.close)
+        base = await stack.enter_async_context(connected(settings))
+        await _Gateway(settings, token, base, listen, sock).run(stop, announce)
+
+
+class _Gateway:
+    """Everything that serves, on top of a connected process."""
+
+    def __init__(self, settings: Settings, token: Secret, base: Connected, listen: Listen, sock: socket.socket) -> None:
+        self._settings, self._base = settings, base
+        core = base.core
+        self._presence = Presence(core)
+        self._upstreams = Upstreams(
+            settings.upstreams, replica=core.log.replica, on_event=self._presence.upstream, mask=settings.scrub
+        )
+        self._runner = Runner(core, self._upstreams)
+        core.view.subscribe(self._runner.seen)
+        self._executions = Executions(core, self._runner, self._upstreams)
+        self._notifications = Notifications(core, None)
+        self._expiry = Expiry(core, self._notifications)
+        self._snapshots = Snapshots(core)
+        self._stopping = False
+        services = Services(
+            _options(settings),
+            core,
+            Requests(core, self._runner),
+            base.decisions,
+            self._upstreams,
+            self._readiness,
+            self._sample,
+        )
+        gateway = create_asgi(services, _credentials(settings, token))
+        self._server = HttpServer(gateway.app, listen, sock, before_stop=gateway.begin_stop)
+
+    async def run(self, stop: asyncio.Event, announce: Callable[[Started], None]) -> None:
+        base = self._base
+        log = base.core.log
+        await self._presence.started(self._server.url, _config_loaded(self._settings, log))
+        await self._upstreams.start()
+        self._start_loops(log)
+        server = asyncio.create_task(self._server.run(), name="http")
+        stopped = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            while not (self._server.started or server.done()):  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.005)
+            if not server.done():
+                announce(Started(self._server.url, log.replica))
+            await asyncio.wait((server, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            await self._end(server)
+
+    def _start_loops(self, log: Log) -> None:
+        start, clock = self._base.background.start, self._base.core.clock
+        start("presence", self._presence.run)
+        start("leases", self._runner.heartbeat)
+        start("snapshots", self._snapshots.run)
+        start("timers", Timers(log, self._expiry.wake, clock).run)
+        executing = WorkQueue(log, "execution", clock)
+        start("execution", lambda: executing.run(self._executions.handle, concurrency=WAITING_EXECUTIONS))
+        notifying = WorkQueue(log, "notification", clock)
+        start("notification", lambda: notifying.run(self._notifications.handle))
+
+    async def _end(self, server: asyncio.Task[None]) -> None:
+        """Readiness off, no new work, calls under way ended, upstreams stopped, and only then the log."""
+        self._stopping = True
+        background = self._base.background
+        await background.stop("execution", "notification", "timers")
+        self._server.stop()
+        await server
+        left = await self._runner.drain(DRAIN_SECONDS)
+        if left:
+            logger.warning("calls still running are left as unknown", calls=left)
+        await self._upstreams.stop()
+        await self._executions.drain(1.0)
+        await self._snapshots.save()
+        await background.stop("presence", "leases", "snapshots")
+        await self._presence.stopped("stopped")
+
+    # --- what operators see -----------------------------------------------------------------------------------------
+
+    def _readiness(self) -> Readiness:
+        log, follower = self._base.core.log, self._base.follower
+        reasons = []
+        if self._stopping:
+            reasons.append("This replica is stopping.")
+        if log.diverged is not None:
+            reasons.append(f"The log diverged: {log.diverged}")
+        elif log.away is not None:
+            reasons.append(f"The audit log cannot be written: {log.away}")
+        elif follower.silent > MAX_SILENCE_SECONDS:
+            reasons.append(f"The audit log was last heard {follower.silent:.0f} s ago.")
+        if follower.lag > MAX_LAG:
+            reasons.append(f"This replica is {follower.lag} events behind the log.")
+        return Readiness(tuple(reasons))
+
+    def _sample(self) -> telemetry.Sample:
+        view = self._base.core.view
+        return telemetry.Sample(
+            ready=self._readiness().ready,
+            lag=self._base.follower.lag,
+            sequence=view.seq,
+            pending=len(view.calls.pending()),
+            upstreams=tuple(
+                telemetry.UpstreamSample(status.name, status.state.value, status.failures)
+                for status in self._upstreams.status()
+            ),
+        )
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        host=settings.host,
+        port=settings.port,
+        version=__version__,
+        safe_names=settings.tool_names == "safe",
+        allowed_hosts=settings.allowed_hosts,
+        allowed_origins=settings.allowed_origins,
+        body_limit=settings.max_body_bytes,
+    )
+
+
+def _credentials(settings: Settings, token: Secret) -> list[Credential]:
+    named = [Credential(client.name, client.token_sha256) for client in settings.clients if not client.disabled]
+    return [Credential(DEFAULT_CLIENT, token_digest(token.reveal().encode())), *named]
+
+
+def _config_loaded(settings: Settings, log: Log) -> ConfigLoaded:
+    """Digests only: what is configured may be secret."""
+    return ConfigLoaded(
+        log.replica,
+        policies=digest_of("policies", repr(settings.policy)),
+        replacements=settings.replacer.digest,
+        upstreams=settings.upstreams_digest,
+        default=settings.policy.default,
+        upstream_names=tuple(config.name for config in settings.upstreams),
+        skipped=settings.skipped,
+    )
