@@ -1,5 +1,6 @@
 """Patterns over policy names: ``server/tool``, split at the first slash, with ``*`` for any run inside a part."""
 
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -50,10 +51,11 @@ class Pattern:
             raise Invalid(f"{name!r} is not the name of a tool: SERVER/TOOL.")
         return cls(name, True, len(name), (server,), (tool,))
 
-    @classmethod
-    def of(cls, text: str, *, literal: bool) -> "Pattern":
-        """As a grant or rule holds it."""
-        return cls.literal(text) if literal else cls.parse(text)
+    @staticmethod
+    @lru_cache(4096)
+    def of(text: str, *, literal: bool) -> "Pattern":
+        """As a grant or rule holds it; kept, because policies ask for the same ones again and again."""
+        return Pattern.literal(text) if literal else Pattern.parse(text)
 
     def matches(self, server: str, tool: str) -> bool:
         return _matches(self._server, server) and _matches(self._tool, tool)

@@ -169,7 +169,7 @@ _TIER_FIRST: Final = {
 class PolicyIndex:
     """Verdicts by tool and client, kept until the policy version moves or a grant involved ends.
 
-    A hit is one look-up in a dict, 0.3 µs; a miss decides anew, 50 µs with 100 rules.
+    A hit is one look-up in a dict, 0.3 µs; a miss decides anew, 20 µs without rules, 75 µs with 100.
     """
 
     SIZE: Final = 10_000
