@@ -75,6 +75,11 @@ def pretty_json(text: str) -> list[str]:
     return [*lines, line]
 
 
+def compact_json(text: str) -> str:
+    """A JSON text on one line, as ``pretty_json`` shows it."""
+    return " ".join(line.lstrip() for line in pretty_json(text))
+
+
 def _literal(token: str) -> str:
     """One scalar of a JSON text; a string is decoded and written again, so that ``\\u0041`` reads as ``A``."""
     if not token.startswith('"'):

@@ -1,0 +1,62 @@
+"""``portero serve``: the gateway, and what a person is told when it is up."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from portero.cli.place import load_settings
+from portero.cli.text import visible
+from portero.settings.secret import Secret
+from portero.settings.values import Settings
+
+if TYPE_CHECKING:  # the gateway is imported when the settings have proved right: a mistake is told at once
+    from portero.app import Started
+
+
+@click.command(short_help="Run the gateway.")
+def serve() -> None:
+    """Runs the gateway in this terminal until Ctrl-C, with the .env and config/ of this directory.
+
+    Prints where it listens, the line that connects Claude Code, which servers are skipped and why, and how approvals
+    reach you.
+    """
+    settings = load_settings()
+    from portero.app import serve as run
+    from portero.settings import make_token
+    from portero.telemetry.logs import configure_logging
+
+    token, made = (settings.bearer_token, False) if settings.bearer_token else make_token(settings.data_dir)
+    configure_logging(settings.log_level, settings.scrub)
+    asyncio.run(run(settings, token, announce=lambda started: announce(settings, started, token, made=made)))
+
+
+def announce(settings: Settings, started: "Started", token: Secret, *, made: bool) -> None:
+    """What a person needs to know, once; a token is shown only when it was made just now."""
+    url = f"{reachable(started.url)}/mcp"
+    click.echo(f"Portero listens on {url}")
+    if made:
+        shown = token.reveal()
+        click.echo(f"Its token, shown this once and kept in {settings.data_dir / 'bearer-token'}: {shown}")
+    elif settings.bearer_token is not None:
+        shown = "$BEARER_TOKEN"
+        click.echo("Its token is the BEARER_TOKEN of your environment or .env.")
+    else:
+        shown = f"$(cat '{settings.data_dir / 'bearer-token'}')"
+        click.echo(f"Its token is in {settings.data_dir / 'bearer-token'}")
+    click.echo(f'\n  claude mcp add --transport http portero {url} --header "Authorization: Bearer {shown}"\n')
+    names = [upstream.name for upstream in settings.upstreams if not upstream.disabled]
+    none = f"none; add some to {settings.config_dir / 'mcps.json'}"
+    click.echo(f"Servers behind it: {visible(', '.join(names)) if names else none}")
+    for text in (*settings.skipped, *settings.warnings):
+        click.echo(f"  {visible(text)}")
+    if settings.telegram is not None:
+        click.echo("Approvals come to you on Telegram, or in a second terminal here: portero pending")
+    else:
+        click.echo("Approvals: in a second terminal here, `portero pending`, then `portero approve TASK`.")
+    click.echo("Stop it with Ctrl-C.")
+
+
+def reachable(url: str) -> str:
+    """An address that a client on this machine can use, where the gateway listens on all of them."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

@@ -1,0 +1,116 @@
+"""What the log cannot know by itself: whether the gateways it names still answer, and how the store is."""
+
+import asyncio
+import os
+import socket
+from typing import Any, Final
+
+import attrs
+
+from portero.cli import probe
+from portero.cli.session import Session
+from portero.cli.times import iso
+from projections import View
+from projections.replicas import Replica
+
+MEBIBYTE: Final = 1 << 20
+
+
+@attrs.frozen
+class Gateway:
+    """A replica that has not said that it stopped, and what it answers now."""
+
+    replica: Replica
+    state: str
+    answers: bool
+
+    def shape(self) -> dict[str, Any]:
+        return {
+            "id": self.replica.id,
+            "endpoint": self.replica.endpoint,
+            "state": self.state,
+            "answers": self.answers,
+            "version": self.replica.version,
+            "pid": self.replica.pid,
+            "host": self.replica.host,
+            "startedAt": iso(self.replica.started_at),
+            "lastSeenAt": iso(self.replica.last_seen),
+        }
+
+
+async def gateways(view: View) -> list[Gateway]:
+    """Those that run, and those that ended without a word and that nothing has taken the place of."""
+    replicas = view.replicas.running()
+    states = await asyncio.gather(*(_state(replica) for replica in replicas))
+    found = [Gateway(replica, *state) for replica, state in zip(replicas, states, strict=True)]
+    answering = {gateway.replica.endpoint for gateway in found if gateway.answers}
+    return [gateway for gateway in found if gateway.answers or gateway.replica.endpoint not in answering]
+
+
+async def _state(replica: Replica) -> tuple[str, bool]:
+    if gone(replica):
+        return "gone: it ended without a word", False
+    page = await probe.get(f"{replica.endpoint}/ready") if replica.endpoint else None
+    if page is None:
+        return "does not answer from here", False
+    if page.status == 200:
+        return "ready", True
+    reasons = page.body.get("reasons", []) if isinstance(page.body, dict) else []
+    return f"not ready: {' '.join(str(reason) for reason in reasons)}", True
+
+
+def gone(replica: Replica) -> bool:
+    """Whether its process is known to have ended: only on this machine can that be known."""
+    if replica.host != socket.gethostname():
+        return False
+    try:
+        os.kill(replica.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def any_gateway(view: View) -> bool:
+    """Whether a gateway runs, as far as can be said without asking it."""
+    return any(not gone(replica) for replica in view.replicas.running())
+
+
+@attrs.frozen
+class Store:
+    """The server that holds the log. ``policy`` is what it does when its memory is full."""
+
+    where: str
+    version: str
+    memory_bytes: int
+    limit_bytes: int
+    policy: str
+
+    def words(self) -> str:
+        limit = f" of {self.limit_bytes // MEBIBYTE} MiB" if self.limit_bytes else ""
+        return f"{self.where}; {self.version}, {self.memory_bytes / MEBIBYTE:.1f} MiB{limit}"
+
+    def shape(self) -> dict[str, Any]:
+        return {
+            "where": self.where,
+            "version": self.version,
+            "memoryBytes": self.memory_bytes,
+            "memoryLimitBytes": self.limit_bytes,
+            "evictionPolicy": self.policy,
+        }
+
+
+async def store_of(session: Session) -> Store:
+    """Raises LogUnavailable."""
+    async with session.log.store.reach() as client:
+        info = await client.info()
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = info.get("valkey_version") or info.get("redis_version", "?")
+    return Store(
+        str(session.place),
+        f"{name} {version}",
+        info["used_memory"],
+        info.get("maxmemory", 0),
+        info.get("maxmemory_policy", "?"),
+    )

@@ -1,0 +1,133 @@
+"""What events, statuses and policy decisions are called on the command line."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from portero.cli.times import clock, span
+from portero.domain import events as e
+from portero.domain.values import Action, Actor, Reason, Status, Tier, ToolFacts
+from projections.lines import line_of
+
+EVENTS: Final = {
+    "ToolCallRequested": "requested",
+    "PolicyDecided": "policy",
+    "ApprovalRequested": "asks",
+    "ApprovalNotified": "message sent",
+    "ApprovalNotifyFailed": "message failed",
+    "CallApproved": "approved",
+    "CallDenied": "rejected",
+    "ApprovalExpired": "expired",
+    "CallCancelled": "cancelled",
+    "ExecutionStarted": "started",
+    "ExecutionSucceeded": "ran",
+    "ExecutionFailed": "failed",
+    "ExecutionOutcomeUnknown": "outcome unknown",
+    "LateOutcomeRecorded": "late answer",
+    "OutcomeResolved": "settled",
+    "ResultRead": "result read",
+    "GrantIssued": "granted",
+    "GrantUsed": "grant used",
+    "GrantRevoked": "grant revoked",
+    "GrantExpired": "grant ended",
+    "RuleSet": "rule set",
+    "RuleRemoved": "rule removed",
+    "AdminPaired": "paired",
+    "AdminRemoved": "unpaired",
+    "UpstreamConnected": "connected",
+    "UpstreamLost": "connection lost",
+    "CatalogueChanged": "tools changed",
+    "ReplicaStarted": "gateway started",
+    "ReplicaStopped": "gateway stopped",
+    "ConfigLoaded": "configuration",
+    "AccessLocked": "locked",
+    "AccessUnlocked": "unlocked",
+    "HandlerGaveUp": "gave up",
+    "SegmentArchived": "archived",
+    "LogDiverged": "log diverged",
+}
+"""A type that is not here (of a newer release) is shown by its own name."""
+
+
+def event_word(type_name: str, action: Action | None = None) -> str:
+    """``action`` is what the policy said of the call, or what a rule says."""
+    if type_name == "PolicyDecided" and action is Action.DENY:
+        return "denied"
+    if type_name == "RuleSet" and action is not None:
+        return f"rule set: {action.value}"
+    return EVENTS.get(type_name, type_name)
+
+
+def who(actor: Actor, client: str | None = None) -> str:
+    """A person, or the client whose call it was; Portero itself where neither."""
+    return client if actor.kind == "system" and client is not None else str(actor)
+
+
+def reason_words(reason: Reason | None) -> str:
+    """What decided, in a few words: ``rule r12ab34c for github/*, lifted by grant g1234567``."""
+    if reason is None:
+        return "not decided yet"
+    match reason.tier:
+        case Tier.LOCK:
+            words = "everything is locked"
+        case Tier.RULE:
+            words = f"rule {reason.rule} for {reason.pattern}"
+        case Tier.EXACT | Tier.PATTERN:
+            words = f"policies.json, {reason.pattern}"
+        case Tier.DEFAULT:
+            words = "policies.json, defaultPolicy"
+    return f"{words}; lifted by grant {reason.grant}" if reason.grant else words
+
+
+def marks(facts: ToolFacts) -> str:
+    """What the server itself says of the tool; nobody has checked it."""
+    said = [
+        word
+        for word, holds in (
+            ("read-only", facts.read_only is True),
+            ("writes", facts.read_only is False),
+            ("destructive", facts.destructive is True),
+            ("repeatable", facts.idempotent is True),
+            ("talks to the world", facts.open_world is True),
+        )
+        if holds
+    ]
+    return ", ".join(said) or "nothing"
+
+
+STATUSES: Final = {
+    Status.REQUESTED: "received",
+    Status.PENDING: "waits for a decision",
+    Status.QUEUED: "approved, about to run",
+    Status.EXECUTING: "running",
+    Status.COMPLETED: "ran",
+    Status.ERROR: "ended with an error",
+    Status.DENIED: "refused",
+    Status.EXPIRED: "expired before anybody decided",
+    Status.CANCELLED: "cancelled",
+    Status.UNKNOWN: "outcome unknown: it may have happened",
+}
+
+
+def event_detail(event: Any) -> str:
+    """The rest of one event's line in a call's history."""
+    say = _DETAILS.get(type(event))
+    if say is not None:
+        return say(event)
+    line = line_of(event)
+    took = f"after {span(line.duration_ms)}" if line.duration_ms else None
+    return ", ".join(part for part in (line.detail, took) if part)
+
+
+def _succeeded(event: e.ExecutionSucceeded) -> str:
+    outcome = "the tool reports an error" if event.is_error else "done"
+    return f"{outcome}, {event.result_bytes} bytes in {span(event.duration_ms)}"
+
+
+_DETAILS: Final[dict[Any, Callable[[Any], str]]] = {
+    e.ToolCallRequested: lambda event: f"{event.upstream}/{event.name}, {event.arguments_bytes} bytes of arguments",
+    e.PolicyDecided: lambda event: f"{event.action.value} ({reason_words(event.reason)})",
+    e.ApprovalRequested: lambda event: f"until {clock(event.expires_at)}",
+    e.ApprovalNotified: lambda event: f"by {event.channel}",
+    e.ExecutionStarted: lambda event: f"attempt {event.attempt}, on {event.replica}",
+    e.ExecutionSucceeded: _succeeded,
+}
