@@ -19,7 +19,7 @@ LAYERS = [
     {"portero.upstream", "portero.log", "projections"},
     {"handlers"},
     {"portero.gateway", "portero.telegram"},
-    {"portero.app", "portero.cli", "portero.demo", "portero.__main__"},
+    {"portero.app", "portero.cli", "portero.demo", "portero.builtin", "portero.__main__"},
 ]
 """Lowest first. A unit imports what stands below it; units on one line do not know each other, but for the last."""
 

@@ -1,0 +1,1 @@
+"""Servers that come with Portero and need nothing else: no account, no network, no other program."""
