@@ -44,6 +44,8 @@ class Peer:
         self.name = name
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Resolved with the reason, for people, once nothing can be sent any more."""
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called in the very moment, so that nobody is told "connected" in the turn between."""
         self.garbage = 0
         self._transport = transport
         self._on_notification, self._mask = on_notification, mask
@@ -82,7 +84,12 @@ class Peer:
         self._last_id = identity = self._last_id + 1
         if progress:  # our id is the token, so that progress finds its call without another table
             meta = b'"progressToken":%d,%b' % (identity, meta) if meta else b'"progressToken":%d' % identity
-        params = jsonrpc.one_line(with_meta(params, meta))
+        try:
+            params = jsonrpc.one_line(with_meta(params, meta))
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise UpstreamUnavailable(
+                f"{self.name}: the params are no JSON object ({error}); nothing was sent."
+            ) from error
         now = self._loop.time()
         ends = now + MAX_CALL_SECONDS
         deadline = ends if idle is None else now + idle
@@ -135,6 +142,7 @@ class Peer:
         if self.closed.done():
             return
         self.closed.set_result(reason)
+        self.on_lost()
         self._deadlines.stop()
         self._late.clear()
         for call in list(self._calls.values()):

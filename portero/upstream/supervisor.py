@@ -119,8 +119,6 @@ class Supervisor:
             if not in_vain:
                 self._end(reason, lasted)
         finally:
-            self._session = None
-            self._connected.clear()
             await link.close(self.grace)
         if in_vain:
             # Some servers end when the first question is not "initialize": once more, the old way, at once.
@@ -149,6 +147,7 @@ class Supervisor:
 
     def _begin(self, session: Session, listing: Listing) -> None:
         self._session = session
+        session.peer.on_lost = self._disconnected
         self._ask_modern = session.server.modern
         self.retry_at = None
         self._becomes(State.CONNECTED)
@@ -165,9 +164,13 @@ class Supervisor:
         self._connected.set()
         self.tried.set()
 
-    def _end(self, reason: str, lasted: float) -> None:
+    def _disconnected(self) -> None:
         self._session = None
         self._connected.clear()
+        self._becomes(State.LOST)
+
+    def _end(self, reason: str, lasted: float) -> None:
+        self._disconnected()
         self._last_error = self._mask(reason)
         self._ask_modern = self._ask_modern or not lasted
         self.failures = 1 if lasted >= self._limits.stable else self.failures + 1
