@@ -2,7 +2,9 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 import attrs
 
@@ -16,6 +18,8 @@ from projections import View
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford base32, lower case: no letter that is mistaken for a digit."""
+
+NO_BLOBS: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 CATCH_UP_SECONDS = 5.0
 """How long a handler waits for its view to see what made an append conflict."""
@@ -49,6 +53,8 @@ class Core:
     clock: Callable[[], Millis] = system_clock
     approval_ms: int = 86_400_000
     lease_ms: int = 15_000
+    result_seconds: int = 7 * 86_400
+    """How long the result of an asked call can be fetched."""
     retry_lost: bool = True
     """Whether an asked call whose outcome is lost runs again by itself, where its tool is read-only or idempotent."""
     index: PolicyIndex = attrs.field(init=False)
@@ -76,10 +82,12 @@ class Core:
         actor: Actor,
         cause: int | None = None,
         trace: str | None = None,
+        blobs: Mapping[str, bytes] = NO_BLOBS,
+        blob_ttl: int = 0,
     ) -> Appended | None:
-        """Appends what ``build`` decides at the view's present state, and decides again when another write came first.
+        """Appends what ``build`` decides on the view as it is, and decides again when another write came first.
 
-        ``build`` gets the time (ms) and returns the writes, or none when there is nothing to do (then None is returned);
+        ``build`` gets the time (ms) and returns the writes, or none when there is nothing to do (then so does this);
         the errors it raises pass through, such as AlreadyDecided. All of it rests on the policy version.
         """
         while True:
@@ -90,7 +98,14 @@ class Core:
                 return None
             try:
                 return await self.log.append(
-                    *writes, actor=actor, now=now, policy_version=policy_version, cause=cause, trace=trace
+                    *writes,
+                    actor=actor,
+                    now=now,
+                    policy_version=policy_version,
+                    cause=cause,
+                    trace=trace,
+                    blobs=blobs,
+                    blob_ttl=blob_ttl,
                 )
             except (VersionConflict, PolicyMoved):
                 await self.catch_up()

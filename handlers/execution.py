@@ -3,11 +3,11 @@
 import asyncio
 from typing import Final
 
-import msgspec
 import structlog
 
 from handlers.core import Core
-from handlers.running import Execution, Runner
+from handlers.outcomes import Execution, error_text
+from handlers.running import Runner
 from portero.domain import call as calls
 from portero.domain.commands import Deny, RecordFailure, StartExecution
 from portero.domain.digest import call_digest
@@ -131,5 +131,4 @@ class Executions:
 
 
 def _unsent(state: calls.Call, message: str) -> RecordFailure:
-    error = msgspec.json.encode({"code": UPSTREAM_UNAVAILABLE, "message": message}).decode()
-    return RecordFailure(state.attempt, error, sent=False, duration_ms=0)
+    return RecordFailure(state.attempt, error_text(UPSTREAM_UNAVAILABLE, message), sent=False, duration_ms=0)

@@ -6,7 +6,8 @@ import attrs
 import msgspec
 
 from handlers.core import Core, new_call_id
-from handlers.running import Done, Execution, Failed, Runner
+from handlers.outcomes import Done, Execution, Failed
+from handlers.running import Runner
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
 from portero.domain.digest import call_digest

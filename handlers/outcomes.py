@@ -1,0 +1,175 @@
+"""What comes of a call that was sent: the event for the log and the answer for the client, both after replacement."""
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+import msgspec
+
+from portero.domain.commands import Cancel, RecordFailure, RecordSuccess, RecordUnknown
+from portero.domain.events import CallCancelled, ExecutionFailed, ExecutionOutcomeUnknown, ExecutionSucceeded
+from portero.domain.ids import CallId
+from portero.domain.replacement import Replacer
+from portero.domain.values import SYSTEM, Actor, Kind
+from portero.errors import (
+    OUTCOME_UNKNOWN,
+    UPSTREAM_UNAVAILABLE,
+    OutcomeLost,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+
+INLINE_RESULT_BYTES: Final = 8_192
+"""Results of asked calls above this are kept as a blob; the log and the views hold a reference."""
+
+METHODS: Final = {
+    Kind.TOOL: "tools/call",
+    Kind.RESOURCE: "resources/read",
+    Kind.PROMPT: "prompts/get",
+    Kind.COMPLETION: "completion/complete",
+}
+
+
+@attrs.frozen
+class Done:
+    """The upstream's result, JSON bytes after replacement, on the log as ``call``."""
+
+    call: CallId
+    result: bytes
+
+
+@attrs.frozen
+class Failed:
+    """The call ended with an error, or in doubt. ``data`` is JSON or None; all of it after replacement."""
+
+    call: CallId
+    code: int
+    message: str
+    data: bytes | None = None
+
+
+@attrs.frozen
+class Execution:
+    """One attempt at one call, already started on the log at ``version``; ``arguments`` and ``extra`` hold fakes."""
+
+    call: CallId
+    kind: Kind
+    upstream: str
+    name: str
+    arguments: bytes
+    extra: bytes | None
+    version: int
+    attempt: int
+    retry_safe: bool
+    asked: bool
+    """A person was asked: the result is kept for ``check_task``, and the outcome is announced."""
+    cause: int
+    trace: str | None = None
+    on_progress: Callable[[bytes], None] | None = None
+    requester: Actor = SYSTEM
+
+
+OutcomeEvent = ExecutionSucceeded | ExecutionFailed | ExecutionOutcomeUnknown | CallCancelled
+
+
+@attrs.frozen
+class Outcome:
+    """How one attempt ended. ``result`` holds the bytes of the blob that the event refers to, if it does."""
+
+    event: OutcomeEvent
+    answer: Done | Failed
+    result: bytes = b""
+
+    def command(self, attempt: int) -> RecordSuccess | RecordFailure | RecordUnknown | Cancel:
+        """The same as a command, for when the call has moved on and must be decided about anew."""
+        event = self.event
+        if isinstance(event, ExecutionSucceeded):
+            return RecordSuccess(
+                attempt, event.is_error, event.result, event.result_blob, event.result_bytes, event.duration_ms
+            )
+        if isinstance(event, ExecutionFailed):
+            return RecordFailure(attempt, event.error, event.sent, event.duration_ms)
+        if isinstance(event, ExecutionOutcomeUnknown):
+            return RecordUnknown(attempt, event.reason, event.duration_ms)
+        return Cancel(event.by, event.reason)
+
+
+class _ResultHead(msgspec.Struct):
+    isError: bool = False  # noqa: N815 - the protocol's name
+
+
+class _Error(msgspec.Struct, omit_defaults=True):
+    code: int
+    message: str
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_result_head = msgspec.json.Decoder(_ResultHead)
+
+
+def upstream_params(kind: Kind, name: str, arguments: bytes, extra: bytes | None) -> bytes:
+    """The params for the upstream, as JSON bytes. ``arguments`` and ``extra`` are JSON objects or empty."""
+    if kind is Kind.COMPLETION:
+        return arguments
+    parts = [b'{"uri":' if kind is Kind.RESOURCE else b'{"name":', msgspec.json.encode(name)]
+    if arguments and kind is not Kind.RESOURCE:
+        parts += [b',"arguments":', arguments]
+    if extra is not None and (members := extra.strip()[1:-1].strip()):
+        parts += [b",", members]
+    parts.append(b"}")
+    return b"".join(parts)
+
+
+def is_error(result: bytes) -> bool:
+    """Whether a tool result says ``isError``; the decode is spared where the word does not even stand in it."""
+    if b'"isError"' not in result:
+        return False
+    try:
+        return _result_head.decode(result).isError
+    except msgspec.ValidationError:  # a server may put anything there; what is not plainly fine is an error
+        return True
+
+
+def error_text(code: int, message: str, data: bytes | None = None) -> str:
+    """The JSON of an ExecutionFailed event's ``error``."""
+    return msgspec.json.encode(_Error(code, message, msgspec.UNSET if data is None else msgspec.Raw(data))).decode()
+
+
+def succeeded(execution: Execution, raw: bytes, replacer: Replacer, duration_ms: int) -> Outcome:
+    """``raw`` is the upstream's result as it came. What a client gets at once is not kept; what it fetches later is."""
+    result = replacer.to_fake_result(raw)
+    inline = execution.asked and len(result) <= INLINE_RESULT_BYTES
+    blob = execution.asked and not inline
+    event = ExecutionSucceeded(
+        is_error=is_error(result),
+        result=result.decode() if inline else None,
+        result_blob=f"{execution.call}.result.{execution.attempt}" if blob else None,
+        result_bytes=len(result),
+        duration_ms=duration_ms,
+    )
+    return Outcome(event, Done(execution.call, result), result if blob else b"")
+
+
+def failed(execution: Execution, error: UpstreamError, replacer: Replacer, duration_ms: int) -> Outcome:
+    """A lost outcome is an error only where repeating does no harm; otherwise nobody knows, and that is said."""
+    message = replacer.mask_text(str(error))
+    if isinstance(error, OutcomeLost) and not execution.retry_safe:
+        text = f"{message}. It is not known whether the call took effect, and it is not tried again."
+        return Outcome(ExecutionOutcomeUnknown(message, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, text))
+    code, data = UPSTREAM_UNAVAILABLE, None
+    if isinstance(error, UpstreamRefused):
+        code, message = error.code, replacer.mask_text(error.message)
+        data = replacer.to_fake_result(error.data) if error.data is not None else None
+    event = ExecutionFailed(error_text(code, message, data), not isinstance(error, UpstreamUnavailable), duration_ms)
+    return Outcome(event, Failed(execution.call, code, message, data))
+
+
+def cancelled(execution: Execution) -> Outcome:
+    """Its requester went away, or called it off, while the upstream worked."""
+    return Outcome(CallCancelled(execution.requester, "the client cancelled it"), called_off(execution))
+
+
+def called_off(execution: Execution) -> Failed:
+    text = "The call was cancelled after it had started, so it may have taken effect. Do not repeat it blindly."
+    return Failed(execution.call, OUTCOME_UNKNOWN, text)
