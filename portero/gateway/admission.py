@@ -66,7 +66,7 @@ class Admission:
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> Inbound:
         """``headers`` are those of the scope as a mapping. The order of the checks is part of the contract: who asks
         comes before what is asked."""
-        lines: Sequence[Header] = scope["headers"]
+        lines: Sequence[Header] = scope["headers"]  # type: ignore[assignment] # a list, whatever the type says
         if len(headers) != len(lines):
             _refuse_repeated(lines)
         refused = self._origins.refusal(headers.get(b"host"), headers.get(b"origin"))

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import attrs
 from litestar import Litestar, MediaType, Request, Response, asgi, get
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from portero import telemetry
@@ -20,6 +22,7 @@ from portero.gateway.endpoint import Endpoint
 from portero.gateway.listen import Listeners
 from portero.gateway.lists import ToolLists
 from portero.gateway.methods import Methods
+from portero.gateway.offers import Offers
 from portero.gateway.results import Results
 from portero.gateway.services import Services
 from portero.gateway.taskext import TaskExtension
@@ -52,8 +55,9 @@ def create_asgi(
     virtual = VirtualTools(services, results, calls, tasks)
     lists = ToolLists(services, results, virtual)
     extension = TaskExtension(services, results, tasks)
+    offers = Offers(services, results, calls)
     listeners = Listeners(services.options, lists, results, extension)
-    methods = Methods(services, results, calls, lists, virtual, extension)
+    methods = Methods(services, results, calls, lists, virtual, extension, offers)
     admission = Admission(services.options, Clients(credentials))
     endpoint = Endpoint(services.options, admission, Dispatch(methods, listeners))
 
@@ -81,7 +85,7 @@ def create_asgi(
     return Gateway(app, listeners.close, endpoint.flights.__len__)
 
 
-def mcp_route(endpoint: Endpoint) -> ASGIApp:
+def mcp_route(endpoint: Endpoint) -> ASGIRouteHandler:
     @asgi(list(PATHS), copy_scope=False)
     async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
         await endpoint(scope, receive, send)
@@ -95,7 +99,7 @@ def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def ready_route(services: Services) -> ASGIApp:
+def ready_route(services: Services) -> HTTPRouteHandler:
     @get("/ready", media_type=MediaType.JSON, sync_to_thread=False)
     def ready() -> Response[dict[str, object]]:
         """Whether this replica takes calls; 503 and the reasons when it does not."""
@@ -107,7 +111,7 @@ def ready_route(services: Services) -> ASGIApp:
     return ready
 
 
-def metrics_route(services: Services) -> ASGIApp:
+def metrics_route(services: Services) -> HTTPRouteHandler:
     @get("/metrics", sync_to_thread=False)
     def metrics() -> Response[bytes]:
         return Response(telemetry.render(services.sample()), media_type=CONTENT_TYPE_LATEST)
@@ -115,7 +119,7 @@ def metrics_route(services: Services) -> ASGIApp:
     return metrics
 
 
-def _refused(_: Request[object, object, object], error: HTTPException) -> Response[bytes]:
+def _refused(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """What Litestar refuses before a handler of ours sees it: unknown paths, wrong methods, broken Host headers."""
     text = error.detail or "The request was refused."
     if error.status_code == 404:
@@ -125,7 +129,7 @@ def _refused(_: Request[object, object, object], error: HTTPException) -> Respon
     return _json(error.status_code, wire.error(wire.NULL, INVALID_REQUEST, text), error.headers)
 
 
-def _failed(_: Request[object, object, object], __: Exception) -> Response[bytes]:
+def _failed(_: Request[Any, Any, Any], __: Exception) -> Response[bytes]:
     return _json(500, wire.error(wire.NULL, INTERNAL_ERROR, "Portero failed on this request. Its log says why."), None)
 
 

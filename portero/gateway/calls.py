@@ -10,10 +10,20 @@ from msgspec import Raw
 from opentelemetry.trace import SpanKind
 
 from handlers.requests import Answer, CallRequest, Pending, Refused
-from handlers.running import Done, Failed
+from handlers.outcomes import Done, Failed
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
-from portero.errors import DENIED, INVALID_PARAMS, OUTCOME_UNKNOWN, PENDING_APPROVAL, RpcError
+from portero.errors import (
+    DENIED,
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    MISSING_CAPABILITY,
+    OUTCOME_UNKNOWN,
+    PENDING_APPROVAL,
+    UNSUPPORTED_VERSION,
+    RpcError,
+)
 from portero.gateway import texts
 from portero.gateway.request import PROGRESS_TOKEN, Request
 from portero.gateway.results import Results
@@ -24,6 +34,14 @@ from portero.telemetry import SPAN_CALL, count_call, span, traceparent, tracing
 from portero.upstream import Tool
 
 POLL_INTERVAL_MS: Final = 5_000
+MODERN_CODES: Final = {
+    -32002: INVALID_PARAMS,  # resource not found, until 2025-11-25
+    -32042: INTERNAL_ERROR,  # of 2025-11-25 only
+    HEADER_MISMATCH: INTERNAL_ERROR,  # what goes wrong between Portero and an upstream is not between us and the client
+    MISSING_CAPABILITY: INTERNAL_ERROR,
+    UNSUPPORTED_VERSION: INTERNAL_ERROR,
+}
+"""Codes of upstreams that would tell a modern client something else."""
 PARAM_HEADER: Final = b"mcp-param-"
 
 _members = msgspec.json.Decoder(dict[str, Any])
@@ -68,27 +86,28 @@ class Calls:
         """The result of a call on a tool: the upstream's, or what the policy has to say."""
         asked = Asked(Kind.TOOL, tool.server, tool.name, arguments, request.rest("name", "arguments"), tool.facts)
         answer = await self._call(request, asked)
-        if type(answer) is Done:
+        if isinstance(answer, Done):
             return self._results.upstream(answer.result, modern=request.modern)
-        if type(answer) is Pending:
+        if isinstance(answer, Pending):
             return self._pending(request, answer, tool)
-        if type(answer) is Refused:
+        if isinstance(answer, Refused):
             text = texts.refused(tool.canonical, answer.reason)
             return self._results.text(text, modern=request.modern, is_error=True)
-        raise _failure(answer)
+        raise _failure(answer, modern=request.modern)
 
     async def other(self, request: Request, asked: Asked) -> bytes:
         """The result of reading a resource, getting a prompt or completing an argument."""
         answer = await self._call(request, asked)
-        if type(answer) is Done:
-            return self._results.upstream(answer.result, modern=request.modern)
+        if isinstance(answer, Done):
+            cached = asked.kind is Kind.RESOURCE
+            return self._results.upstream(answer.result, modern=request.modern, cached=cached)
         target = policy_name(asked.kind, asked.upstream, asked.name)
-        if type(answer) is Pending:
+        if isinstance(answer, Pending):
             members = self._pending_members(task_id(answer.call, answer.seq), target, answer)
             raise RpcError(PENDING_APPROVAL, members["message"], members)
-        if type(answer) is Refused:
+        if isinstance(answer, Refused):
             raise RpcError(DENIED, texts.refused(target, answer.reason))
-        raise _failure(answer)
+        raise _failure(answer, modern=request.modern)
 
     async def _call(self, request: Request, asked: Asked) -> Answer:
         reply = request.reply
@@ -125,7 +144,9 @@ class Calls:
         public = task_id(answer.call, answer.seq)
         if request.declares_tasks:
             return self._task(public, answer)
-        return self._results.document(self._pending_members(public, tool.canonical, answer), modern=request.modern)
+        members = self._pending_members(public, tool.canonical, answer)
+        promised = (request.client, tool.canonical) in self._services.promised
+        return self._results.document(members, modern=request.modern, is_error=promised)
 
     def _pending_text(self, public: str, answer: Pending) -> str:
         return texts.pending(public, answer.call, self._services.options.approve_hint, answer.expires_at)
@@ -178,16 +199,26 @@ class Calls:
             raise RpcError(verdict.code, f"{verdict.message}.", verdict.data)
 
 
-def _failure(answer: Failed) -> RpcError:
-    return RpcError(answer.code, answer.message, Raw(answer.data) if answer.data is not None else None)
+class CallError(RpcError):
+    """What an upstream, or the way to it, made of a call: the request itself was in order."""
+
+
+def _failure(answer: Failed, *, modern: bool) -> RpcError:
+    code = answer.code
+    if modern:
+        code = MODERN_CODES.get(code, code)
+    data: Any = Raw(answer.data) if answer.data is not None else None
+    if data is None and code == OUTCOME_UNKNOWN:
+        data = {"task_id": answer.call}
+    return CallError(code, answer.message, data)
 
 
 def _count(server: str, answer: Done | Failed | Pending | Refused) -> None:
-    if type(answer) is Done:
+    if isinstance(answer, Done):
         count_call(server, "allow", "ok")
-    elif type(answer) is Pending:
+    elif isinstance(answer, Pending):
         count_call(server, "require-approval", "pending")
-    elif type(answer) is Refused:
+    elif isinstance(answer, Refused):
         count_call(server, "deny", "refused")
     else:
         count_call(server, "allow", "unknown" if answer.code == OUTCOME_UNKNOWN else "error")

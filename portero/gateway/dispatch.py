@@ -8,6 +8,7 @@ import structlog
 from portero.errors import HTTP_STATUS, INTERNAL_ERROR, LOG_UNAVAILABLE, LogError, RpcError
 from portero.gateway import wire
 from portero.gateway.admission import Inbound
+from portero.gateway.calls import CallError
 from portero.gateway.listen import Listeners
 from portero.gateway.methods import Methods
 from portero.gateway.reply import BatchReply, HttpReply
@@ -37,8 +38,7 @@ class Dispatch:
                 return OK, wire.result(request_id, await self._listeners.listen(request))
             result = await self._methods.get(request)(request)
         except RpcError as error:
-            status = HTTP_STATUS.get(error.code, OK) if inbound.modern else OK
-            return status, rpc_error(error, request_id)
+            return _status(error, inbound), rpc_error(error, request_id)
         except LogError as error:
             text = f"The audit log is unavailable: {error} What is not on the log is not done."
             return (503 if inbound.modern else OK), wire.error(request_id, LOG_UNAVAILABLE, text)
@@ -48,6 +48,13 @@ class Dispatch:
         if request.elsewhere:
             GATEWAY_SECONDS.observe(time.perf_counter() - began - request.elsewhere)
         return OK, wire.result(request_id, result)
+
+
+def _status(error: RpcError, inbound: Inbound) -> int:
+    """Only the protocol's own codes of an upstream's error have a status: the others are not about this request."""
+    if not inbound.modern or (isinstance(error, CallError) and error.code > 0):
+        return OK
+    return HTTP_STATUS.get(error.code, OK)
 
 
 def rpc_error(error: RpcError, request_id: bytes) -> bytes:

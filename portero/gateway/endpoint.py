@@ -10,7 +10,7 @@ from typing import Final
 from litestar.types import Receive, Scope, Send
 from msgspec import UNSET
 
-from portero.errors import HTTP_STATUS, INVALID_REQUEST, UNSUPPORTED_VERSION, RpcError
+from portero.errors import HTTP_STATUS, INTERNAL_ERROR, INVALID_REQUEST, UNSUPPORTED_VERSION, RpcError
 from portero.gateway import wire
 from portero.gateway.admission import Admission, Inbound, Refusal
 from portero.gateway.dispatch import Dispatch, rpc_error
@@ -23,6 +23,7 @@ from portero.telemetry import REFUSED_REQUESTS
 
 MAX_BATCH: Final = 100
 
+RETRY_AFTER: Final = (b"retry-after", b"1")
 REQUEST_CANCELLED: Final = -32800
 """As official servers answer a cancelled request of the older era."""
 
@@ -73,6 +74,10 @@ class Endpoint:
 
     async def _answer(self, inbound: Inbound, message: wire.Message) -> None:
         request_id = bytes(message.id)  # type: ignore[arg-type] # the caller looked
+        if len(self.flights) >= self._options.max_in_flight:
+            busy = wire.error(request_id, INTERNAL_ERROR, "Too many requests are under way. Try again in a moment.")
+            await send_json(inbound.send, 503, busy, (RETRY_AFTER,))
+            return
         reply = HttpReply(inbound.send, can_stream=inbound.accepts_stream, keepalive=self._options.keepalive_seconds)
         task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment] # a request runs in a task
         flight = Flight(task, inbound.receive, reply, self._key(inbound, request_id), modern=inbound.modern)

@@ -23,6 +23,7 @@ from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.taskext import TaskExtension
 from portero.telemetry import STREAMS
+from portero.upstream import Catalogue
 
 SETTLE_SECONDS: Final = 0.1
 """Changes that come together, as when servers start, become one notice."""
@@ -94,7 +95,7 @@ class Listeners:
 
     # --- what has changed -------------------------------------------------------------------------------------------
 
-    def catalogue_changed(self) -> None:
+    def catalogue_changed(self, _: Catalogue) -> None:
         for listener in self._open:
             self._tell(listener, TOOLS_CHANGED)
             self._tell(listener, PROMPTS_CHANGED)
@@ -199,7 +200,7 @@ class Listeners:
         return {}
 
     def _digest(self, request: Request) -> bytes:
-        return self._from.lists.listing(request.client, schemas=request.declares_tasks).digest
+        return self._from.lists.listing(request.client, knows_tasks=request.declares_tasks).digest
 
     def close(self) -> None:
         """Ends every stream with its result, because this replica stops."""

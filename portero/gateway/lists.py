@@ -1,22 +1,22 @@
-"""``tools/list``: what each client is shown, in pages, the same on every replica."""
+"""``tools/list``: what each client is shown, the same on every replica."""
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
+import msgspec
 from msgspec import Raw
 
 from portero.domain.ids import ClientId
 from portero.domain.values import Action
-from portero.errors import INVALID_PARAMS, RpcError
+from portero.gateway.pages import page
 from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services, may_ask
-from portero.gateway.virtual import VirtualTools
+from portero.gateway.virtual import VirtualTools, spelled
 from portero.upstream import Spelling, Tool
+
+_members = msgspec.json.Decoder(dict[str, Raw])
 
 
 @attrs.frozen
@@ -35,7 +35,6 @@ class _Key:
     catalogue: int
     policy: int
     recent: frozenset[str]
-    schemas: bool
 
 
 class ToolLists:
@@ -47,63 +46,50 @@ class ToolLists:
         self._virtual = virtual
         self._built: dict[tuple[ClientId, bool], tuple[_Key, Listing]] = {}
 
-    def listing(self, client: ClientId, *, schemas: bool) -> Listing:
-        """``schemas``: the client knows tasks, so that it never gets a pending answer in the place of a result."""
+    async def tools_list(self, request: Request) -> bytes:
+        listing = self.listing(request.client, knows_tasks=request.declares_tasks)
+        size = self._services.options.page_size
+        members = page(request, "tools", listing.names, listing.tools, size)
+        return self._results.own(members, modern=request.modern, cached=True)
+
+    def listing(self, client: ClientId, *, knows_tasks: bool) -> Listing:
+        """A client that knows tasks never gets a pending answer in the place of a result, so it is shown all schemas."""
         view = self._services.core.view
         catalogue = self._services.upstreams.catalogue
         recent = view.recent.used(client)
-        key = _Key(catalogue.version, view.policy_version, recent, schemas)
-        known = self._built.get((client, schemas))
+        key = _Key(catalogue.version, view.policy_version, recent)
+        known = self._built.get((client, knows_tasks))
         if known is not None and known[0] == key:
             return known[1]
-        listing = self._build(client, catalogue.listed(recent), schemas)
-        self._built[client, schemas] = key, listing
+        listing = self._build(client, catalogue.listed(recent), knows_tasks)
+        self._built[client, knows_tasks] = key, listing
         return listing
 
-    def _build(self, client: ClientId, tools: Sequence[Tool], schemas: bool) -> Listing:
-        safe = self._services.options.safe_names
-        spelling = Spelling.SAFE if safe else Spelling.SLASH
-        names = [f"portero/{tool.name}" for tool in self._virtual.all]
+    def _build(self, client: ClientId, tools: Sequence[Tool], knows_tasks: bool) -> Listing:
+        services = self._services
+        safe = services.options.safe_names
+        names = [spelled(tool.name, safe=False) for tool in self._virtual.all]
         bodies = [tool.listing(safe=safe) for tool in self._virtual.all]
         for tool in tools:
-            verdict = self._services.verdict_for_lists(tool.canonical, client)
-            if verdict.action is Action.DENY:
-                continue
-            names.append(tool.canonical)
-            # Official clients refuse a pending answer to a tool that has promised output of a schema.
-            bodies.append(tool.listing(spelling, output_schema=schemas or not may_ask(verdict)))
+            verdict = services.verdict_for_lists(tool.canonical, client)
+            if verdict.action is not Action.DENY:
+                names.append(tool.canonical)
+                bodies.append(self._body(client, tool, output_schema=knows_tasks or not may_ask(verdict)))
         return Listing(tuple(names), tuple(bodies), hashlib.sha256(b"\n".join(bodies)).digest())
 
-    async def tools_list(self, request: Request) -> bytes:
-        listing = self.listing(request.client, schemas=request.declares_tasks)
-        start = self._start(request, listing)
-        stop = start + self._services.options.page_size
-        page: dict[str, Any] = {"tools": [Raw(tool) for tool in listing.tools[start:stop]]}
-        if stop < len(listing.tools):
-            page["nextCursor"] = cursor(listing.names[stop - 1])
-        return self._results.own(page, modern=request.modern, cached=True)
-
-    def _start(self, request: Request, listing: Listing) -> int:
-        if "cursor" not in request.params or request.value("cursor") in {None, ""}:
-            return 0
-        after = read_cursor(request.text("cursor"))
-        try:
-            return listing.names.index(after) + 1
-        except ValueError:
-            raise RpcError(INVALID_PARAMS, "This cursor is not valid any more. Begin again without one.") from None
+    def _body(self, client: ClientId, tool: Tool, *, output_schema: bool) -> bytes:
+        services = self._services
+        if tool.has_output_schema and output_schema:
+            services.promised.add((client, tool.canonical))
+        spelling = Spelling.SAFE if services.options.safe_names else Spelling.SLASH
+        body = tool.listing(spelling, output_schema=output_schema)
+        return with_name(services.core.replacer.to_fake_result(body), body)
 
 
-def cursor(after: str) -> str:
-    """The place after a tool, as an opaque text: any replica can go on from it."""
-    return base64.urlsafe_b64encode(f"1:{after}".encode()).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> str:
-    """Raises RpcError when it is none of ours."""
-    try:
-        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-    except (binascii.Error, ValueError):
-        plain = ""
-    if not plain.startswith("1:"):
-        raise RpcError(INVALID_PARAMS, "The cursor is not valid. Use one from nextCursor, or none.")
-    return plain[2:]
+def with_name(replaced: bytes, body: bytes) -> bytes:
+    """A definition after replacement, under the name that it had before: that is how it can be called."""
+    if replaced == body:
+        return body
+    members = _members.decode(replaced)
+    members["name"] = _members.decode(body)["name"]
+    return msgspec.json.encode(members)

@@ -8,6 +8,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from portero.gateway.calls import Calls
 from portero.gateway.lists import ToolLists
+from portero.gateway.offers import Offers
 from portero.gateway.request import SUPPORTED_VERSIONS, TASKS_EXTENSION, Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
@@ -38,12 +39,22 @@ class Methods:
         lists: ToolLists,
         virtual: VirtualTools,
         tasks: TaskExtension,
+        offers: Offers,
     ) -> None:
         self._services = services
         self._results = results
         self._calls = calls
         self._virtual = virtual
-        shared: dict[str, Method] = {"tools/list": lists.tools_list, "tools/call": self._tools_call}
+        shared: dict[str, Method] = {
+            "tools/list": lists.tools_list,
+            "tools/call": self._tools_call,
+            "prompts/list": offers.prompts_list,
+            "prompts/get": offers.prompts_get,
+            "resources/list": offers.resources_list,
+            "resources/templates/list": offers.templates_list,
+            "resources/read": offers.resources_read,
+            "completion/complete": offers.complete,
+        }
         self._modern: dict[str, Method] = {
             **shared,
             "server/discover": self._discover,
@@ -83,8 +94,15 @@ class Methods:
     def _capabilities(self, *, modern: bool) -> dict[str, Any]:
         if not modern:
             # No list changes are announced: there is no stream for them without a session.
-            return {"tools": {}, "logging": {}}
-        return {"tools": {"listChanged": True}, "extensions": {TASKS_EXTENSION: {}}}
+            return {"tools": {}, "resources": {}, "prompts": {}, "completions": {}, "logging": {}}
+        changing = {"listChanged": True}
+        return {
+            "tools": changing,
+            "resources": changing,
+            "prompts": changing,
+            "completions": {},
+            "extensions": {TASKS_EXTENSION: {}},
+        }
 
     async def _initialize(self, request: Request) -> bytes:
         asked = request.text("protocolVersion")

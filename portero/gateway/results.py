@@ -32,9 +32,18 @@ class Results:
         self._stamp = b'"_meta":{"%b":%b}' % (SERVER_INFO_META_KEY.encode(), self._identity)
         self._opening = b'{"resultType":"complete",' + self._stamp
 
-    def upstream(self, result: bytes, *, modern: bool) -> bytes:
-        """An upstream's result for a client of either era."""
-        return self._modern(result) if modern else _legacy(result)
+    def upstream(self, result: bytes, *, modern: bool, cached: bool = False) -> bytes:
+        """An upstream's result for a client of either era. ``cached``: the modern one wants to know how long to keep it."""
+        if not modern:
+            return _legacy(result)
+        return self._cached(result) if cached else self._modern(result)
+
+    def _cached(self, result: bytes) -> bytes:
+        members = _members.decode(self._modern(result))
+        if bytes(members["resultType"]) == b'"complete"':
+            members.setdefault("ttlMs", Raw(b"0"))
+            members.setdefault("cacheScope", Raw(b'"private"'))
+        return wire.encode(members)
 
     def _modern(self, result: bytes) -> bytes:
         head = _read_head(result)

@@ -31,7 +31,6 @@ class Listen:
     graceful_seconds: int = 10
     """How long requests under way may take when the server stops."""
     request_seconds: float = REQUEST_SECONDS
-    max_connections: int = 10_000
 
     def url(self, port: int) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -84,7 +83,7 @@ class HttpServer:
         self._listen = listen
         self._socket = sock
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type] # the same protocol, typed twice
+            app,
             loop="none",
             http=Protocol,
             ws="none",
@@ -96,7 +95,6 @@ class HttpServer:
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=listen.graceful_seconds,
-            limit_concurrency=listen.max_connections,
             ssl_certfile=listen.certificate,
             ssl_keyfile=listen.key,
         )

@@ -38,6 +38,8 @@ class Services:
     readiness: Callable[[], Readiness]
     sample: Callable[[], Sample]
     lists: PolicyIndex = attrs.field(init=False)
+    promised: set[tuple[ClientId, str]] = attrs.field(factory=set, init=False)
+    """Tools that were listed to a client with an output schema: a pending answer to them must not look like a result."""
 
     @lists.default
     def _lists(self) -> PolicyIndex:

@@ -106,7 +106,7 @@ class VirtualTools:
 
     def _found(self, request: Request, tool: Tool) -> dict[str, Any]:
         services = self._services
-        definition = _definition.decode(tool.definition)
+        definition = _definition.decode(services.core.replacer.to_fake_result(tool.definition))
         shown: dict[str, Any] = {
             "name": tool.safe if services.options.safe_names else tool.canonical,
             "description": definition.description or "",

@@ -1,0 +1,23 @@
+"""One house for all tests that leave it as it is; each test is a client of its own."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from tests.gateway.house import House, open_house
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house() -> AsyncIterator[House]:
+    async with open_house() as house:
+        yield house
+
+
+_names = itertools.count()
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    """A Portero client that no other test of this process is."""
+    yield f"client{next(_names)}"
