@@ -61,9 +61,9 @@ def portero(folder: Path, fsync: str) -> Iterator[Subject]:
         environ.pop(name, None)
     with running([sys.executable, "-m", "portero", "serve"], folder, environ) as process:
         start = first_answer(process, port, "/mcp", "bench/echo", folder)
-        with redis.Redis(unix_socket_path=str(read_socket(data / "store"))) as store:
+        with redis.Redis(unix_socket_path=read_socket(data / "store"), decode_responses=True) as store:
             pid = int(store.info("server")["process_id"])
-            assert store.config_get("appendfsync") == {b"appendfsync": fsync.encode()}
+            assert store.config_get("appendfsync") == {"appendfsync": fsync}
         url = f"http://127.0.0.1:{port}/mcp"
         load = ["--url", url, "--token", TOKEN, "--tool", "bench/echo"]
         yield Subject(f"Portero, {fsync}", load, {"gateway": process.pid, "store": pid}, start)

@@ -1,9 +1,9 @@
 """``portero serve``: the gateway, and what a person is told when it is up."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
+import uvloop
 
 from portero.cli.place import load_settings
 from portero.cli.text import visible
@@ -22,13 +22,15 @@ def serve() -> None:
     reach you.
     """
     settings = load_settings()
+    import uvloop
+
     from portero.app import serve as run
     from portero.settings import make_token
     from portero.telemetry.logs import configure_logging
 
     token, made = (settings.bearer_token, False) if settings.bearer_token else make_token(settings.data_dir)
     configure_logging(settings.log_level, settings.scrub)
-    asyncio.run(run(settings, token, announce=lambda started: announce(settings, started, token, made=made)))
+    uvloop.run(run(settings, token, announce=lambda started: announce(settings, started, token, made=made)))
 
 
 def announce(settings: Settings, started: "Started", token: Secret, *, made: bool) -> None:
