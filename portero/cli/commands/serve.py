@@ -1,9 +1,9 @@
 """``portero serve``: the gateway, and what a person is told when it is up."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
-import uvloop
 
 from portero.cli.place import load_settings
 from portero.cli.text import visible
@@ -42,10 +42,11 @@ def announce(settings: Settings, started: "Started", token: Secret, *, made: boo
         click.echo(f"Its token, shown this once and kept in {settings.data_dir / 'bearer-token'}: {shown}")
     elif settings.bearer_token is not None:
         shown = "$BEARER_TOKEN"
-        click.echo("Its token is the BEARER_TOKEN of your environment or .env.")
+        click.echo("Its token is the BEARER_TOKEN of your environment or .env; put it into the next line.")
     else:
-        shown = f"$(cat '{settings.data_dir / 'bearer-token'}')"
-        click.echo(f"Its token is in {settings.data_dir / 'bearer-token'}")
+        file = settings.data_dir / "bearer-token"
+        shown = f"$(cat {shlex.quote(str(file))})"
+        click.echo(f"Its token is in {file}")
     click.echo(f'\n  claude mcp add --transport http portero {url} --header "Authorization: Bearer {shown}"\n')
     names = [upstream.name for upstream in settings.upstreams if not upstream.disabled]
     none = f"none; add some to {settings.config_dir / 'mcps.json'}"
