@@ -69,7 +69,7 @@ async def open_session(place: Place, *, start: bool = True) -> AsyncIterator[Ses
     """
     if place.redis_url is None and not (place.data_dir / "store").is_dir():
         raise StoreError(
-            f"There is no store in {place.data_dir}: no gateway has run here. Change to the directory where Portero runs, "
+            f"There is no store in {place.data_dir}: no gateway has run here. Change to where Portero runs, "
             "or set PORTERO_DATA_DIR (or REDIS_URL) to what it uses."
         )
     if place.redis_url is None and not start and not embedded_runs(place):

@@ -59,7 +59,9 @@ def event_word(type_name: str, action: Action | None = None) -> str:
 
 def who(actor: Actor, client: str | None = None) -> str:
     """A person, or the client whose call it was; Portero itself where neither."""
-    return client if actor.kind == "system" and client is not None else str(actor)
+    if client is not None and actor.kind in {"system", "client"}:
+        return client
+    return actor.id if actor.kind == "client" else str(actor)
 
 
 def reason_words(reason: Reason | None) -> str:

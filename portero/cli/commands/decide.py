@@ -72,7 +72,7 @@ def cancel(task: str, reason: str | None, out: Output) -> int:
 @click.argument("outcome", type=click.Choice([resolution.value for resolution in Resolution]))
 @json_option
 def resolve(task: str, outcome: str, out: Output) -> int:
-    """Settles the call TASK, which was sent and whose answer was lost. Look at the server itself, then say what happened.
+    """Settles the call TASK, whose answer was lost. Look at the server itself, then say what happened.
 
     happened: it took effect. not-happened: it did not, and is left so. run-again: send it once more.
     Exit codes as with approve.

@@ -1,0 +1,1 @@
+"""``portero doctor``: everything that Portero needs, looked at one by one."""
