@@ -3,6 +3,7 @@
 from portero.log.append import KEEP, Appended, Keep, Write
 from portero.log.entries import RecordedEvent
 from portero.log.follow import Follower
+from portero.log.health import Health, Problem
 from portero.log.lease import Lease
 from portero.log.log import START, Head, Log
 from portero.log.opening import open_log
@@ -15,10 +16,12 @@ __all__ = [
     "Appended",
     "Follower",
     "Head",
+    "Health",
     "Keep",
     "Lease",
     "Log",
     "Pointer",
+    "Problem",
     "RecordedEvent",
     "Timers",
     "WorkQueue",

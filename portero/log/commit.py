@@ -10,15 +10,13 @@ import structlog
 from portero import telemetry
 from portero.errors import LogDivergence, LogError, LogFull, LogUnavailable
 from portero.log.append import REPEATED, WRITTEN, Append, alike, outcome, settle
-from portero.log.keys import Keys
+from portero.log.connect import Store
 from portero.log.position import Position
 from portero.log.scripts import APPEND
 from portero.log.wire import Argument, ServerError, Wire, pack
 
 logger = structlog.get_logger("portero.log")
 
-WRITE_SECONDS: Final = 2.0
-"""After this an append's outcome counts as unknown; an idle connection is asked for a sign of life as often."""
 BATCH_APPENDS: Final = 128
 BATCH_BYTES: Final = 1 << 20
 """A script runs alone in the store: a bigger batch would keep others waiting. One append may be bigger by itself."""
@@ -36,12 +34,13 @@ class Committer:
     ``diverged`` is told when the store turns out to hold another log.
     """
 
-    def __init__(self, keys: Keys, position: Position, diverged: Callable[[LogDivergence], None]) -> None:
+    def __init__(self, store: Store, position: Position, diverged: Callable[[LogDivergence], None]) -> None:
         self.away: LogError | None = None
         """Why appends are refused at once; None while they are taken."""
         self.since = position.entry
         """The newest entry known when the batch in flight was sent: it cannot stand before that one."""
-        self._keys, self._position, self._diverged = keys, position, diverged
+        self._keys, self._limits = store.keys, store.limits
+        self._position, self._diverged = position, diverged
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Append] = deque()
         self._flight: list[Append] = []
@@ -58,7 +57,7 @@ class Committer:
         keys = self._keys
         self._wire, self.away, self._busy = wire, None, False
         self._head = ("EVALSHA", APPEND.sha, 4, keys.head, keys.log, keys.timers, keys.void(token), keys.prefix)
-        self._watch = self._loop.call_later(WRITE_SECONDS, self._look)
+        self._watch = self._loop.call_later(self._limits.write, self._look)
         if self._queue:
             self._schedule()
 
@@ -193,9 +192,9 @@ class Committer:
         wire = self._wire
         if wire is None or wire.closed.done():
             return
-        left = WRITE_SECONDS
+        left = self._limits.write
         if self._busy:
-            left = self._sent_at + WRITE_SECONDS - self._loop.time()
+            left = self._sent_at + self._limits.write - self._loop.time()
             if left <= 0:
                 wire.abort("the store did not answer in time")
                 return

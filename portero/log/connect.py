@@ -12,13 +12,9 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from portero.errors import LogError, LogFull, LogUnavailable, StoreError
 from portero.log.keys import Keys
+from portero.log.limits import Limits
 from portero.log.locate import Locator
 from portero.log.wire import Address, Login, ServerError, Wire, open_wire
-
-CONNECT_SECONDS: Final = 2.0
-CALL_SECONDS: Final = 2.0
-BLOCK_MS: Final = 2000
-"""Blocking reads never block longer, so that a connection that hangs is noticed within seconds."""
 
 _AWAY: Final = (
     OSError,
@@ -37,8 +33,9 @@ _AWAY: Final = (
 class Store:
     """The place where a log lives. ``locator`` says where its server is each time a connection is made."""
 
-    def __init__(self, locator: Locator, login: Login, keys: Keys, *, name: str) -> None:
+    def __init__(self, locator: Locator, login: Login, keys: Keys, *, name: str, limits: Limits) -> None:
         self.keys = keys
+        self.limits = limits
         self.locator = locator
         self._login = login
         self.name = f"portero:{name}"
@@ -48,7 +45,7 @@ class Store:
     async def wire(self, purpose: str) -> Wire:
         """A new wire. Raises OSError or TimeoutError (not now), ServerError (not ready), StoreError (not like this)."""
         address = await self.locator.locate()
-        return await open_wire(address, self._login, name=f"{self.name}:{purpose}", timeout=CONNECT_SECONDS)
+        return await open_wire(address, self._login, name=f"{self.name}:{purpose}", timeout=self.limits.connect)
 
     @contextlib.asynccontextmanager
     async def reach(self, *, blocking: bool = False) -> AsyncIterator[Redis]:
@@ -89,8 +86,8 @@ class Store:
             password=self._login.password,
             client_name=f"{self.name}:{'blocking' if blocking else 'commands'}",
             # The defaults bite: a read time-out of 5 s breaks blocking reads, and ten silent retries can append twice.
-            socket_timeout=None if blocking else CALL_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=None if blocking else self.limits.call,
+            socket_connect_timeout=self.limits.connect,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],
             protocol=3,

@@ -8,7 +8,6 @@ import structlog
 
 from portero.errors import LogDivergence
 from portero.log.backoff import Backoff
-from portero.log.connect import BLOCK_MS, CALL_SECONDS
 from portero.log.entries import RecordedEvent
 from portero.log.keeper import NOT_NOW
 from portero.log.log import START, Log
@@ -74,10 +73,10 @@ class Follower:
 
     async def _read(self, wire: Wire) -> None:
         key = self._log.store.keys.log
-        limit = BLOCK_MS / 1000 + CALL_SECONDS
+        limits = self._log.store.limits
         while True:
             reply: dict[bytes, list[Any]] | None = await wire.call(
-                "XREAD", "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS", key, self.entry, timeout=limit
+                "XREAD", "COUNT", BATCH, "BLOCK", limits.block_ms, "STREAMS", key, self.entry, timeout=limits.blocked
             )
             self._heard = self._loop.time()
             if reply:
@@ -96,5 +95,7 @@ class Follower:
 
     async def _check(self, wire: Wire) -> None:
         """Nothing came: is it still the same log? A flushed store would be silent for ever."""
-        head = await wire.call("HMGET", self._log.store.keys.head, "id", "seq", "entry", "policy", timeout=CALL_SECONDS)
+        head = await wire.call(
+            "HMGET", self._log.store.keys.head, "id", "seq", "entry", "policy", timeout=self._log.store.limits.call
+        )
         self._known = self._log.position.check(head)

@@ -8,7 +8,6 @@ import attrs
 from redis.exceptions import ResponseError
 
 from portero.errors import LogUnavailable
-from portero.log.connect import BLOCK_MS, CALL_SECONDS
 from portero.log.log import Log
 from portero.log.scripts import DISMISS
 
@@ -59,8 +58,10 @@ class Group:
     async def fetch(self, count: int) -> list[Delivery]:
         """New entries; waits up to 2 s for one."""
         try:
-            async with asyncio.timeout(BLOCK_MS / 1000 + CALL_SECONDS), self._store.reach(blocking=True) as client:
-                reply = await client.xreadgroup(GROUP, self._me, {self._key: ">"}, count=count, block=BLOCK_MS)
+            async with asyncio.timeout(self._store.limits.blocked), self._store.reach(blocking=True) as client:
+                reply = await client.xreadgroup(
+                    GROUP, self._me, {self._key: ">"}, count=count, block=self._store.limits.block_ms
+                )
         except TimeoutError as error:
             raise LogUnavailable("The log is unavailable (it does not answer).") from error
         return [Delivery(entry, fields, 1) for entry, fields in _page(reply)]

@@ -16,15 +16,13 @@ from portero.errors import LogDivergence, LogUnavailable, StoreError
 from portero.log.append import Append, Appended, settle
 from portero.log.backoff import Backoff
 from portero.log.commit import NOTHING_WRITTEN, UNKNOWN, Committer
-from portero.log.connect import CALL_SECONDS, Store
+from portero.log.connect import Store
 from portero.log.position import Position
 from portero.log.scripts import APPEND, VOID
 from portero.log.wire import ServerError, Wire
 
 logger = structlog.get_logger("portero.log")
 
-PATIENCE_SECONDS: Final = 2.0
-"""How long appends wait for a lost connection to come back before they are refused."""
 PAGE: Final = 500
 NOT_NOW: Final = (OSError, TimeoutError, ServerError, StoreError)
 """What an attempt to connect raises that may go better later."""
@@ -47,7 +45,7 @@ class Keeper:
             suspects = self._committer.detach()
             self._tokens.append(token)
             logger.warning("the connection to the log was lost", reason=reason, unanswered=len(suspects))
-            patience = loop.call_later(PATIENCE_SECONDS, self._give_up, reason, suspects)
+            patience = loop.call_later(self._store.limits.patience, self._give_up, reason, suspects)
             while True:
                 try:
                     wire, token = await self.connect(suspects)
@@ -76,7 +74,7 @@ class Keeper:
         """
         wire = await self._store.wire("append")
         try:
-            await wire.call("SCRIPT", "LOAD", APPEND.source, timeout=CALL_SECONDS)
+            await wire.call("SCRIPT", "LOAD", APPEND.source, timeout=self._store.limits.call)
             await self._same_log(wire)
             written = await self._find(wire, suspects) if suspects else {}
         except BaseException:
@@ -92,14 +90,14 @@ class Keeper:
         """Declares the lost connections dead, and makes sure that everything known of the log still stands."""
         keys, position = self._store.keys, self._position
         dead = [keys.void(token) for token in self._tokens]
-        head = await wire.call("EVAL", VOID.source, 1 + len(dead), keys.head, *dead, timeout=CALL_SECONDS)
+        head = await wire.call("EVAL", VOID.source, 1 + len(dead), keys.head, *dead, timeout=self._store.limits.call)
         position.check(head)
         if position.seq == 0:
             return
         known, entry = position.seq, position.entry
-        [*found] = await wire.call("XRANGE", keys.log, entry, entry, timeout=CALL_SECONDS)
+        [*found] = await wire.call("XRANGE", keys.log, entry, entry, timeout=self._store.limits.call)
         if not found:  # trimmed behind us, or replaced by other events
-            found = await wire.call("XRANGE", keys.log, "-", "+", "COUNT", 1, timeout=CALL_SECONDS)
+            found = await wire.call("XRANGE", keys.log, "-", "+", "COUNT", 1, timeout=self._store.limits.call)
             if found and int(found[0][1][7]) > known:
                 return
         if not found or int(found[0][1][7]) != known:
@@ -116,7 +114,7 @@ class Keeper:
         after = self._committer.since
         while True:
             page = await wire.call(
-                "XRANGE", self._store.keys.log, f"({after}", "+", "COUNT", PAGE, timeout=CALL_SECONDS
+                "XRANGE", self._store.keys.log, f"({after}", "+", "COUNT", PAGE, timeout=self._store.limits.call
             )
             for entry, fields in page:
                 seq = int(fields[7])

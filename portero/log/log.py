@@ -11,14 +11,15 @@ import structlog
 
 from portero import telemetry
 from portero.domain.events import Meta
-from portero.domain.ids import Millis, ReplicaId, Seq
+from portero.domain.ids import Aggregate, Millis, ReplicaId, Seq
 from portero.domain.values import Actor
 from portero.errors import LogDivergence, LogError, LogUnavailable
 from portero.log.append import Append, Appended, Write, arguments, distinct
 from portero.log.codec import SCHEMA, encode_meta
-from portero.log.commit import WRITE_SECONDS, Committer
-from portero.log.connect import CALL_SECONDS, Store
+from portero.log.commit import Committer
+from portero.log.connect import Store
 from portero.log.entries import Entries, RecordedEvent
+from portero.log.health import Health, look
 from portero.log.keeper import NOT_NOW, Keeper
 from portero.log.position import Position
 from portero.log.snapshot import load_snapshot, save_snapshot
@@ -52,7 +53,7 @@ class Log:
         self.diverged: LogDivergence | None = None
         self._session = secrets.token_hex(6)
         self._writes = 0
-        self._committer = Committer(store.keys, position, self.diverge)
+        self._committer = Committer(store, position, self.diverge)
         self._keeper = Keeper(store, position, self._committer)
         self._task: asyncio.Task[None] | None = None
 
@@ -80,7 +81,7 @@ class Log:
     async def close(self) -> None:
         """Waits for appends under way, at most 2 s, then disconnects."""
         if waiting := self._committer.waiting():
-            await asyncio.wait(waiting, timeout=WRITE_SECONDS)
+            await asyncio.wait(waiting, timeout=self.store.limits.write)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -152,7 +153,7 @@ class Log:
             policy_version,
             position.policy if policy_version is None else policy_version,
             size,
-            loop.time() + WRITE_SECONDS,
+            loop.time() + self.store.limits.write,
             loop.create_future(),
         )
         if position.followed is not None:
@@ -173,6 +174,16 @@ class Log:
     async def _submit(self, append: Append) -> Appended:
         self._committer.submit(append)
         return await append.future
+
+    async def prolong(self, timers: Mapping[Aggregate, Millis]) -> None:
+        """Moves timers that are set to later times; those that were cleared stay so. Raises LogUnavailable."""
+        if timers:
+            async with self.store.reach() as client:
+                await client.zadd(self.store.keys.timers, dict(timers.items()), xx=True, gt=True)
+
+    async def health(self) -> Health:
+        """What the store is like now. Raises LogUnavailable."""
+        return await look(self.store)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -206,7 +217,13 @@ class Log:
             after = after_seq
             while True:
                 page = await wire.call(
-                    "XRANGE", self.store.keys.log, f"({after_entry}", "+", "COUNT", count, timeout=10 * CALL_SECONDS
+                    "XRANGE",
+                    self.store.keys.log,
+                    f"({after_entry}",
+                    "+",
+                    "COUNT",
+                    count,
+                    timeout=5 * self.store.limits.call,
                 )
                 if not page:
                     return

@@ -5,20 +5,24 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from portero.domain.ids import ReplicaId
-from portero.errors import StoreError
-from portero.log.connect import CALL_SECONDS, Store
+from portero.errors import LogUnavailable, StoreError
+from portero.log.connect import Store
 from portero.log.embedded import EmbeddedStore
+from portero.log.health import demand, look
 from portero.log.keeper import NOT_NOW
 from portero.log.keys import Keys
+from portero.log.limits import Limits
 from portero.log.locate import locator_of
 from portero.log.log import Log
 from portero.log.position import Position, position_of
 from portero.log.scripts import OPEN
 from portero.log.urls import parse_url
 from portero.log.wire import Login
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 @asynccontextmanager
@@ -29,6 +33,7 @@ async def open_log(
     data: Path,
     name: str = "main",
     fsync: Literal["always", "everysec"] = "always",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncIterator[Log]:
     """The log in the store at ``url``, or in the embedded one under ``data`` when that is None; closed on leaving.
 
@@ -39,36 +44,45 @@ async def open_log(
     embedded = None
     if url is None:
         embedded = EmbeddedStore(data, fsync=fsync)
-        store = Store(embedded, Login(), keys, name=session)
+        store = Store(embedded, Login(), keys, name=session, limits=limits)
     else:
         target = parse_url(url)
-        store = Store(locator_of(target, keys.slot), target.login, keys, name=session)
+        store = Store(locator_of(target, keys.slot), target.login, keys, name=session, limits=limits)
     try:
-        log = Log(store, replica, await _position(store))
-        try:
-            await log.start()
+        async with _opened(store, replica) as log:
             yield log
-        finally:
-            await log.close()
     finally:
         await store.close()
         if embedded is not None:
             await embedded.stop(store.name)
 
 
-async def _position(store: Store) -> Position:
-    """Where the log ends; makes a new log where there is none."""
+@asynccontextmanager
+async def _opened(store: Store, replica: ReplicaId) -> AsyncIterator[Log]:
     try:
-        wire = await store.wire("open")
-        try:
-            keys = store.keys
-            head = await wire.call(
-                "EVAL", OPEN.source, 2, keys.head, keys.log, secrets.token_hex(8), timeout=CALL_SECONDS
-            )
-        finally:
-            wire.abort("opened")
+        log = Log(store, replica, await _position(store))
+        await log.start()
     except StoreError:
         raise
-    except NOT_NOW as error:
-        raise StoreError(f"The store cannot be used: {str(error) or 'it does not answer'}. Check REDIS_URL.") from error
+    except (*NOT_NOW, LogUnavailable) as error:
+        raise StoreError(
+            f"The store cannot be reached: {str(error) or 'it does not answer'}. Is REDIS_URL right?"
+        ) from error
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def _position(store: Store) -> Position:
+    """Where the log ends; makes a new log where there is none, but not in a store that is unfit for one."""
+    wire = await store.wire("open")
+    try:
+        demand(await look(store))
+        keys = store.keys
+        head = await wire.call(
+            "EVAL", OPEN.source, 2, keys.head, keys.log, secrets.token_hex(8), timeout=store.limits.call
+        )
+    finally:
+        wire.abort("opened")
     return position_of(head)

@@ -1,0 +1,38 @@
+"""What tests of several areas stand on: the stores."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stores import REDIS, VALKEY, Place, Server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[Server]:
+    server = Server(VALKEY, tcp=True).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Server]:
+    server = Server(REDIS, tcp=True).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=[VALKEY, REDIS])
+def store(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A namespace of its own on each of the servers: for what depends on the server."""
+    server: Server = request.getfixturevalue("valkey_server" if request.param == VALKEY else "redis_server")
+    place = Place(server)
+    yield place
+    place.clear()
+
+
+@pytest.fixture
+def valkey(valkey_server: Server) -> Iterator[Place]:
+    """A namespace of its own on the newest server: for what only needs a log."""
+    place = Place(valkey_server)
+    yield place
+    place.clear()
