@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final, cast
 
 import attrs
 
 _POLL_SECONDS: Final = 0.02
 _KILL_SECONDS: Final = 1.0
-"""After SIGKILL only zombies that nobody reaps are left (a container without an init); they are not waited for."""
+_PROC: Final = Path("/proc")
 
 
 @attrs.frozen
@@ -38,6 +39,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
     @classmethod
     async def start(cls, command: str, args: Sequence[str], env: Mapping[str, str], hooks: Hooks) -> "ChildProcess":
         """Start it. Raises ``OSError`` (no such command, not executable, …), ``ValueError`` (a NUL in an argument)."""
+        if any("\0" in text for text in (command, *args, *env.values())):
+            raise ValueError("embedded null byte")  # uvloop would cut the text there, and say nothing
         child = cls(hooks)
         await asyncio.get_running_loop().subprocess_exec(
             lambda: child,
@@ -91,7 +94,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             return False
         except PermissionError:
             return True
-        return True
+        return not _only_zombies(self.pid)
 
     def _signal(self, number: signal.Signals) -> None:
         try:
@@ -130,3 +133,21 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     def resume_writing(self) -> None:
         self._hooks.on_writable(True)
+
+
+def _only_zombies(group: int) -> bool:
+    """Whether nothing of a group runs any more: in a container without an init, nobody reaps what children leave.
+
+    Source: the fields ``state`` and ``pgrp`` of /proc/PID/stat; False where there is no such thing.
+    """
+    found = False
+    for stat in _PROC.glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue  # it ended while we looked
+        if int(its_group) == group:
+            found = True
+            if state not in "ZX":
+                return False
+    return found
