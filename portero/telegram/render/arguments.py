@@ -122,7 +122,7 @@ def _leaves(node: Any, path: Path, *, repeated: bool = False) -> Iterator[Leaf]:
 
 
 def label(path: Path, show: Callable[[str], str]) -> str:
-    """A path as people write it, ``files[0].path``; keys that are no plain names are quoted. ``show`` is for the keys."""
+    """A path as people write it, ``files[0].path``; keys that are no plain names are quoted. ``show`` is for keys."""
     shown = ""
     for step in path:
         if step == REQUEST:

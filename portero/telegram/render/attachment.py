@@ -6,7 +6,7 @@ from typing import Final
 from portero.domain.call import Call
 from portero.telegram.render import rich
 from portero.telegram.render.arguments import Arguments, Leaf, Raw, ambiguous
-from portero.telegram.render.items import Marker, name_of
+from portero.telegram.render.items import Marker, name_of, number_marks
 from portero.telegram.render.message import Attachment
 from portero.telegram.render.visible import atoms, visible, visible_lines
 
@@ -42,7 +42,7 @@ def _lines(call: Call, arguments: Arguments, marks: Marker) -> Iterator[str]:
 def _leaf(leaf: Leaf, count: int, marks: Marker) -> Iterator[str]:
     number = f"[{leaf.index + 1:,} of {count:,}] {name_of(leaf, marks)}"
     if isinstance(leaf.value, Raw):
-        yield f"{number} = {leaf.value.text}"
+        yield f"{number} = {''.join(atoms(leaf.value.text, number_marks(leaf.value.text, marks)))}"
         return
     yield f"{number} ({len(leaf.value):,} character{'' if len(leaf.value) == 1 else 's'})"
     quote = '"' if ambiguous(leaf.value) else ""

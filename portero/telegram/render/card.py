@@ -5,14 +5,14 @@ from typing import Final
 import attrs
 
 from portero.domain.call import Call
-from portero.domain.values import Status
+from portero.domain.values import Kind, Status
 from portero.telegram.callbacks import Verb
 from portero.telegram.render import rich
-from portero.telegram.render.arguments import Arguments, parse
+from portero.telegram.render.arguments import Arguments, Leaf, parse
 from portero.telegram.render.attachment import attachment
 from portero.telegram.render.facts import NAME, brief, cut_on_card, risks, why_asked
 from portero.telegram.render.fit import fit
-from portero.telegram.render.items import Marker
+from portero.telegram.render.items import Marker, number_marks
 from portero.telegram.render.layout import Layout, Subject
 from portero.telegram.render.message import Keyboard, Message, button
 from portero.telegram.render.renderers import arrange
@@ -102,10 +102,17 @@ def _about(call: Call, layout: Layout) -> list[Rich]:
         layout.headline,
         tool,
         rich.join((rich.text("From "), rich.code(brief(call.client, 80)))),
-        rich.text(risks(call.facts)),
+        rich.text(risks(call.facts)) if call.kind is Kind.TOOL else (),
         why_asked(call.reason),
-        *layout.notes[:NOTES],
+        *_notes(layout),
     ]
+
+
+def _notes(layout: Layout) -> list[Rich]:
+    """None of what the arguments seem to mean is said where it is the server's choice which of them count."""
+    if any(leaf.repeated for leaf in layout.arguments.leaves):
+        return [rich.bold("⚠️ A key is given more than once: which of its values counts is up to the server.")]
+    return layout.notes[:NOTES]
 
 
 def _counted(shown: int, count: int, *, whole: bool, attached: bool) -> Rich:
@@ -119,7 +126,7 @@ def _counted(shown: int, count: int, *, whole: bool, attached: bool) -> Rich:
 
 def _ending(call: Call, setting: Setting, arguments: Arguments) -> Rich:
     hour = setting.hour
-    replaced = sum(len(setting.marks(leaf.value)) for leaf in arguments.leaves if isinstance(leaf.value, str))
+    replaced = sum(_replaced(leaf, setting.marks) for leaf in arguments.leaves)
     legend = rich.text(_legend(replaced, setting)) if replaced else ()
     times = f" · asked {clock(call.requested_at, hour.now, hour.zone)}"
     hint: Rich = ()
@@ -130,8 +137,16 @@ def _ending(call: Call, setting: Setting, arguments: Arguments) -> Rich:
     return rich.lines([legend, identity, hint])
 
 
+def _replaced(leaf: Leaf, marks: Marker) -> int:
+    """How many of its parts are replaced, those of its own key included."""
+    key = leaf.path[-1] if leaf.path else ""
+    in_key = len(marks(key)) if isinstance(key, str) else 0
+    return in_key + len(marks(leaf.value) if isinstance(leaf.value, str) else number_marks(leaf.text, marks))
+
+
 def _legend(replaced: int, setting: Setting) -> str:
     if setting.reals_shown:
         return "⟪fake → real⟫ is replaced when it runs"
-    values = "1 value is" if replaced == 1 else f"{replaced:,} values are"
-    return f"⟪…⟫ {values} replaced by the real text when it runs"
+    if replaced == 1:
+        return "⟪…⟫ marks 1 value that is replaced by the real one when it runs"
+    return f"⟪…⟫ marks {replaced:,} values that are replaced by the real ones when it runs"

@@ -4,6 +4,7 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -17,8 +18,11 @@ Marker = Callable[[str], tuple[Replaced, ...]]
 LONG: Final = 160
 """Characters from which a value stands below its name instead of beside it."""
 
-DIFF_LINES: Final = 1_500
-"""Lines, old and new together, that are compared; the comparison is quadratic where many lines are equal."""
+DIFF_LINES: Final = 600
+"""Lines, old and new together, that are compared: 40 ms at worst, as it is quadratic where many lines are equal."""
+
+DIFFS: Final = 10
+"""Comparisons on one card; more would not fit, and take time."""
 
 _RTL: Final = frozenset({"R", "AL", "AN"})
 
@@ -109,6 +113,11 @@ def name_of(leaf: Leaf, marks: Marker) -> str:
     return shown + (" ⟨key given more than once⟩" if leaf.repeated else "")
 
 
+def number_marks(text: str, marks: Marker) -> tuple[Replaced, ...]:
+    """A number is replaced as a whole or not at all."""
+    return tuple(found for found in marks(text) if (found.start, found.end) == (0, len(text)))
+
+
 def _right_to_left(text: str) -> bool:
     return not text.isascii() and any(unicodedata.bidirectional(c) in _RTL for c in text)
 
@@ -125,7 +134,7 @@ def _fenced(shown: Iterator[str], text: str) -> Iterator[str]:
 
 def _inline(leaf: Leaf, marks: Marker) -> Iterator[str]:
     if not isinstance(leaf.value, str):
-        yield from leaf.value.text
+        yield from atoms(leaf.value.text, number_marks(leaf.value.text, marks))
         return
     quote = '"' if ambiguous(leaf.value) else ""
     yield from quote
@@ -155,12 +164,18 @@ def _block(text: str, marks: Marker) -> Iterator[str]:
         position += 1
 
 
+@lru_cache(DIFFS)
+def _opcodes(before: tuple[str, ...], after: tuple[str, ...]) -> Sequence[tuple[str, int, int, int, int]]:
+    """Kept, because fitting a card asks three times."""
+    return difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+
+
 def _difference(old: str, new: str, marks: Marker) -> Iterator[str]:
     before, after = old.split("\n"), new.split("\n")
     shown_before = [list(_fenced(a, line)) for a, line in zip(line_atoms(old, marks(old)), before, strict=True)]
     shown_after = [list(_fenced(a, line)) for a, line in zip(line_atoms(new, marks(new)), after, strict=True)]
     first = True
-    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in _opcodes(tuple(before), tuple(after)):
         parts: list[tuple[str, Sequence[list[str]]]] = [("  ", shown_before[i1:i2])]
         if tag != "equal":
             parts = [("- ", shown_before[i1:i2]), ("+ ", shown_after[j1:j2])]

@@ -8,7 +8,7 @@ import attrs
 from portero.domain.values import Kind
 from portero.telegram.render import rich
 from portero.telegram.render.arguments import Arguments, Leaf, Path
-from portero.telegram.render.items import Item, Marker, change, listed, long, name_of, placed
+from portero.telegram.render.items import DIFFS, Item, Marker, change, listed, long, name_of, placed
 from portero.telegram.render.rich import Rich
 from portero.telegram.render.visible import atoms, isolated
 
@@ -70,7 +70,7 @@ class Layout:
             self.leaf(leaf)
 
     def changes(self) -> int:
-        """Every pair of an old and a new text, as a comparison; returns how many."""
+        """The first pairs of an old and a new text as comparisons; returns how many pairs there are."""
         found = 0
         for leaf in self.arguments.leaves:
             for old_name, new_name in PAIRS:
@@ -79,13 +79,19 @@ class Layout:
                 new = self.arguments.at(*leaf.path[:-1], new_name)
                 if new is None or not (isinstance(leaf.value, str) and isinstance(new.value, str)):
                     continue
-                self.items.extend(change(leaf, new, self.marks, f"{name_of(leaf, self.marks)} → {new_name}"))
-                self._used |= {leaf.index, new.index}
                 found += 1
+                if found <= DIFFS:
+                    self.items.extend(change(leaf, new, self.marks, f"{name_of(leaf, self.marks)} → {new_name}"))
+                    self._used |= {leaf.index, new.index}
         return found
 
     def note(self, *parts: Rich) -> None:
         self.notes.append(rich.join(parts))
+
+    def number(self, *path: str | int) -> int | None:
+        """A whole number to be told in words; None where there is none, or where it is replaced by another."""
+        leaf = self.arguments.at(*path)
+        return None if leaf is None or self.marks(leaf.text) else self.arguments.number(*path)
 
     def quote(self, text: str) -> Rich:
         """A foreign text inside our own words."""

@@ -33,6 +33,8 @@ def standing(call: Call, hour: Hour, result: str | None) -> list[Rich]:
 def who(actor: Actor | None) -> str:
     if actor is None:
         return "nobody"
+    if actor.kind == "client":
+        return f"client {brief(actor.id, 80)}"
     return brief(str(actor), 80) + (" on the command line" if actor.kind == "cli" else "")
 
 

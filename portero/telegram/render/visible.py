@@ -31,6 +31,7 @@ _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\
 _TOKEN: Final = re.compile(r"\S+")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _ADDRESS: Final = re.compile(r"[@/]|[^\W_]\.[^\W_]")
+_SIGNS: Final = re.compile(f"[{re.escape(''.join(sorted(PUNCTUATION)))}]+")
 _RTL: Final = frozenset({"R", "AL", "AN"})
 _ISOLATE, _POP = "\u2068", "\u2069"
 
@@ -211,9 +212,11 @@ def _misleading(token: str, scripts: _Scripts) -> frozenset[int]:
             continue
         if mixed or with_ascii or not scripts.written_in(_script(letters[alike[0]])):
             found.update(word.start() + i for i in alike)
-    for index, character in enumerate(token):
-        if _compatible(character) or (character in PUNCTUATION and _between_ascii(token, index)):
-            found.add(index)
+    found.update(index for index, character in enumerate(token) if _compatible(character))
+    for signs in _SIGNS.finditer(token):  # beside ASCII on both sides
+        before, after = token[max(signs.start() - 1, 0) : signs.start()], token[signs.end() : signs.end() + 1]
+        if before and after and before.isascii() and after.isascii():
+            found.update(range(*signs.span()))
     return frozenset(found)
 
 
@@ -221,11 +224,6 @@ def _looks_ascii(character: str, *, address: bool) -> bool:
     if character == "ı":  # an everyday letter in Turkish, a forgery in an address
         return address
     return character in LOOKALIKES
-
-
-def _between_ascii(token: str, index: int) -> bool:
-    before, after = token[index - 1 : index], token[index + 1 : index + 2]
-    return bool(before and after) and before.isascii() and after.isascii()
 
 
 def _compatible(character: str) -> bool:

@@ -33,7 +33,7 @@ def arrange(subject: Subject, layout: Layout) -> bool:
     where = f"{owner}/{repo}" if owner and repo else repo or name or owner or ""
     layout.headline = rich.join((rich.text(_VERBS.get(subject.name, "🐙 In")), layout.quote(where)), " ")
     for key in _NUMBERS:
-        if (number := arguments.number(key)) is not None:
+        if (number := layout.number(key)) is not None:
             layout.headline = rich.join((layout.headline, rich.code(f"#{number}")), " ")
     _notes(layout)
     layout.place(*_ORDER)

@@ -35,12 +35,12 @@ def arrange(subject: Subject, layout: Layout) -> bool:
     layout.headline = rich.text(_VERBS.get(subject.name, "💳 Stripe"))
     currency = arguments.text("currency")
     for leaf in arguments.leaves:
-        if leaf.path[-1:] and leaf.path[-1] in _AMOUNTS and (amount := arguments.number(*leaf.path)) is not None:
+        if leaf.path[-1:] and leaf.path[-1] in _AMOUNTS and (amount := layout.number(*leaf.path)) is not None:
             inner = arguments.text(*leaf.path[:-1], "currency") or currency
             layout.note(rich.text("💰 "), _money(amount, inner))
-    if subject.name == "create_refund" and not arguments.at("amount"):
+    if subject.name == "create_refund" and not arguments.under("amount"):
         layout.note(rich.text("💰 "), rich.bold("the whole payment"), rich.text(": no amount is given"))
-    if (percent := arguments.number("percent_off")) is not None:
+    if (percent := layout.number("percent_off")) is not None:
         layout.note(rich.text("💰 "), rich.bold(f"{percent} % off"))
     if subject.name == "finalize_invoice":
         layout.note(rich.text("It cannot be taken back."))
