@@ -6,27 +6,16 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from portero.domain.grant import Grant
-from portero.domain.ids import ClientId, GrantId, Millis
+from portero.domain.ids import GrantId, Millis
 from portero.domain.policy import Beaten, ConfigPolicy, Verdict, decide_policy, parse_action
-from portero.domain.rule import Rule, rule_id
+from portero.domain.rule import rule_id
 from portero.domain.values import Action, Reason, Tier
 from portero.errors import Invalid
-from tests.domain.stories import ANA, HOUR, NOW
+from tests.domain.standing import grant, rule
+from tests.domain.stories import HOUR, NOW
 
 ALLOW, DENY, ASK = Action.ALLOW, Action.DENY, Action.ASK
 TOOL = "github/create_issue"
-
-
-def rule(pattern: str, action: Action, *, literal: bool = False, foreign: bool = False) -> Rule:
-    return Rule(rule_id(pattern, literal=literal), 1, pattern, literal, action, ANA, NOW, foreign=foreign)
-
-
-def grant(name: str, pattern: str = "*", *, uses=None, client=None, minutes=60, literal=False) -> Grant:
-    return Grant(
-        GrantId(name), 1, pattern, literal, NOW, Millis(NOW + minutes * 60_000), ANA, uses, 0,
-        ClientId(client) if client else None,
-    )  # fmt: skip
 
 
 def verdict(

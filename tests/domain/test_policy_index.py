@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from portero.domain.ids import Millis
 from portero.domain.policy import ConfigPolicy, PolicyIndex, decide_policy
 from portero.domain.values import Action
+from tests.domain.standing import grant, rule
 from tests.domain.stories import HOUR, MINUTE, NOW
-from tests.domain.test_policy import grant, rule
 
 CONFIG = ConfigPolicy({"a/*": Action.ALLOW, "a/w*": Action.ASK}, Action.ASK)
 
