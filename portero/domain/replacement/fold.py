@@ -1,7 +1,8 @@
 """Texts as they are compared: one Unicode form, and one case where an entry does not care for it, with a way back.
 
 Comparing changes lengths (``é`` may be one character or two, ``ß`` folds to ``ss``), so a place in the folded text is
-taken back to the place in the text it came from, and a match that would begin or end inside a character is none.
+taken back to the place in the text it came from, and a match that would begin or end inside a character is none:
+``Jose`` is no part of ``José``, whether that is written with one character or two.
 """
 
 import unicodedata
@@ -11,7 +12,7 @@ from typing import Final
 
 Fold = Callable[[str], str]
 
-_CHUNK: Final = 64
+_CHUNK: Final = 256
 """Characters folded at a time: small enough to look into one by one, large enough to be fast over long texts."""
 
 _FIRST_MARK: Final = "\u0300"
@@ -19,15 +20,15 @@ _FIRST_MARK: Final = "\u0300"
 
 
 def canonical(text: str) -> str:
-    """NFD: composed and decomposed spellings are the same."""
-    return text if text.isascii() else unicodedata.normalize("NFD", text)
+    """NFC: composed and decomposed spellings are the same. Fast, because most texts are NFC already."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def caseless(text: str) -> str:
-    """NFD of the full case folding. The dotted and the dotless i are i: each is a case of ``I`` or ``i`` somewhere."""
+    """NFC of the full case folding. The dotted and the dotless i are i: each is a case of ``I`` or ``i`` somewhere."""
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
     return folded.replace("ı", "i").replace("i\u0307", "i")
 
 
@@ -41,39 +42,47 @@ class Folded:
 
     def __init__(self, text: str, fold: Fold) -> None:
         self._text, self._fold = text, fold
-        self._plain = text.isascii()
+        folded = fold(text)
+        self.data = encode(folded)
+        self._same = folded == text
+        self._seen = (0, 0)
         self._chunks: list[int] = []
         self._offsets: list[int] = []
         self._places: dict[int, dict[int, int]] = {}
-        self.data = encode(fold(text)) if self._plain else self._fold_in_chunks()
 
     def place(self, offset: int) -> int | None:
         """The index in the text for a byte offset in ``data``; None inside of what belongs to one character."""
-        if self._plain:
-            return offset
+        if self._same:
+            return self._count_to(offset)
+        if not self._chunks:
+            self._cut()
         number = bisect_right(self._offsets, offset) - 1
         places = self._places.get(number)
         if places is None:
             places = self._places[number] = self._look_into(number)
         return places.get(offset)
 
-    def _fold_in_chunks(self) -> bytes:
-        text, parts, start, offset = self._text, [], 0, 0
+    def _count_to(self, offset: int) -> int:
+        """Folding changed nothing, so that characters need only be counted, from where they were counted last."""
+        known, index = self._seen
+        step = _length(self.data[known:offset]) if offset >= known else -_length(self.data[offset:known])
+        self._seen = offset, index + step
+        return index + step
+
+    def _cut(self) -> None:
+        text, start, offset = self._text, 0, 0
         while start < len(text):
             end = min(start + _CHUNK, len(text))
             while end < len(text) and not _begins(text[end]):
                 end += 1
-            part = encode(self._fold(text[start:end]))
             self._chunks.append(start)
             self._offsets.append(offset)
-            parts.append(part)
-            start, offset = end, offset + len(part)
+            start, offset = end, offset + len(encode(self._fold(text[start:end])))
         self._chunks.append(start)
         self._offsets.append(offset)
-        return b"".join(parts)
 
     def _look_into(self, number: int) -> dict[int, int]:
-        """Byte offset -> index for one chunk. Marks that folding puts in another order have no places between them."""
+        """Byte offset -> index for one chunk. Inside of what folds together there are no places."""
         at, offset = self._chunks[number], self._offsets[number]
         end = self._chunks[number + 1] if number + 1 < len(self._chunks) else at
         places = {offset: at}
@@ -81,19 +90,20 @@ class Folded:
             stop = at + 1
             while stop < end and not _begins(self._text[stop]):
                 stop += 1
-            cluster = self._text[at:stop]
-            whole = encode(self._fold(cluster))
-            singles = [encode(self._fold(char)) for char in cluster]
-            if b"".join(singles) == whole:
-                inner = offset
-                for index, single in enumerate(singles, at):
-                    places.setdefault(inner, index)
-                    inner += len(single)
-            offset, at = offset + len(whole), stop
-            places[offset] = at
+            offset += len(encode(self._fold(self._text[at:stop])))
+            places[offset] = at = stop
         return places
+
+
+def _length(data: bytes) -> int:
+    return len(data.decode("utf-8", "surrogatepass"))
 
 
 def _begins(char: str) -> bool:
     """Whether folding of what comes before cannot depend on this character."""
-    return char < _FIRST_MARK or not unicodedata.combining(unicodedata.normalize("NFD", char)[0])
+    return char < _FIRST_MARK or not _joins(char)
+
+
+def _joins(char: str) -> bool:
+    """A mark, or one of the Hangul vowels and finals that compose with what comes before."""
+    return "\u1161" <= char <= "\u11c2" or unicodedata.combining(unicodedata.normalize("NFD", char)[0]) != 0

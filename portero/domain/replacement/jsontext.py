@@ -6,10 +6,7 @@ the order of keys come through byte for byte. A string that is edited is written
 
 import json
 import re
-from itertools import accumulate
 from typing import Final
-
-import attrs
 
 from portero.domain.replacement.keys import settle
 from portero.domain.replacement.swap import Swap
@@ -36,21 +33,27 @@ def replace_string(text: str, swap: Swap) -> str:
     return swap.plain(text)
 
 
-@attrs.frozen
 class Pieces:
     """A JSON text cut at its quotation marks: odd pieces are what strings hold, even ones what stands between them."""
 
-    raw: bytes
-    masked: list[bytes]
-    starts: list[int]
+    def __init__(self, raw: bytes, mask: bytes) -> None:
+        self.raw = raw
+        self.masked = mask.split(b'"')
+        self._known = (0, 0)
 
-    @classmethod
-    def of(cls, raw: bytes, mask: bytes) -> "Pieces":
-        masked = mask.split(b'"')
-        return cls(raw, masked, list(accumulate((len(piece) + 1 for piece in masked), initial=0)))
+    def start(self, number: int) -> int:
+        """Where a piece begins. Counted from the one that was asked for last, which is near when they come in order."""
+        known, offset = self._known
+        if number >= known:
+            offset += sum(map(len, self.masked[known:number])) + number - known
+        else:
+            offset -= sum(map(len, self.masked[number:known])) + known - number
+        self._known = number, offset
+        return offset
 
     def bytes_of(self, number: int) -> bytes:
-        return self.raw[self.starts[number] : self.starts[number + 1] - 1]
+        start = self.start(number)
+        return self.raw[start : start + len(self.masked[number])]
 
     def value(self, number: int) -> str:
         """The decoded string of an odd piece."""
@@ -91,10 +94,10 @@ def _touched(raw: bytes, mask: bytes, swap: Swap) -> set[int]:
 
 
 def _edit(raw: bytes, mask: bytes, touched: set[int], swap: Swap) -> bytes:
-    pieces = Pieces.of(raw, mask)
+    pieces = Pieces(raw, mask)
     strings: dict[int, str] = {}
     edits: dict[int, bytes] = {}
-    for number in touched:
+    for number in sorted(touched):
         if number % 2:
             old = pieces.value(number)
             new = replace_string(old, swap)
@@ -115,8 +118,9 @@ def _assemble(pieces: Pieces, edits: dict[int, bytes]) -> bytes:
     parts: list[bytes] = []
     at = 0
     for number in sorted(edits):
-        parts += (pieces.raw[at : pieces.starts[number]], edits[number])
-        at = pieces.starts[number + 1] - 1
+        start = pieces.start(number)
+        parts += (pieces.raw[at:start], edits[number])
+        at = start + len(pieces.masked[number])
     parts.append(pieces.raw[at:])
     return b"".join(parts)
 

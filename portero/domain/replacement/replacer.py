@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from copy import copy
 from functools import cached_property
 
 from portero.domain.replacement.entry import Entry
@@ -50,7 +51,10 @@ class Replacer:
 
     def salted(self, salt: str) -> "Replacer":
         """The same table with its digest under another salt."""
-        return Replacer(self._entries, salt)
+        same = copy(self)
+        vars(same).update(_salt=salt)
+        vars(same).pop("digest", None)
+        return same
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -58,7 +62,7 @@ class Replacer:
 
     def reals_in(self, text: str) -> list[Entry]:
         """The entries whose real is found in a text."""
-        return [self._entries[index] for index in sorted({match.index for match in self._stored.matches(text)})]
+        return [self._entries[index] for index in sorted({match.entry for match in self._stored.matches(text)})]
 
     @property
     def _table(self) -> Table:

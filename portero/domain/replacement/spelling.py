@@ -12,85 +12,93 @@ from typing import Final
 
 Style = Callable[[str], str]
 
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_NEVER_ESCAPED: Final = re.compile(r"[A-Za-z0-9._~-]+")
+_OFTEN_ESCAPED: Final = re.compile("[^ -~]|[\"\\\\/<>&'+`]")
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_UNRESERVED: Final = "A-Za-z0-9_.~\\-"
 
 
-def _code_units(char: str, form: str) -> str:
-    """``\\uXXXX`` for a character, a surrogate pair for one beyond the basic plane."""
-    data = char.encode("utf-16-be", "surrogatepass")
-    return "".join("\\u" + format(int.from_bytes(data[at : at + 2], "big"), form) for at in range(0, len(data), 2))
+class _Characters(dict[int, str]):
+    """A table for ``str.translate`` that is filled as characters are met."""
+
+    def __init__(self, escape: Style) -> None:
+        super().__init__()
+        self._escape = escape
+
+    def __missing__(self, code: int) -> str:
+        self[code] = escaped = self._escape(chr(code))
+        return escaped
 
 
-def _json(units: str = "", *, form: str = "04x", slash: bool = False) -> Style:
+def _by_character(escape: Style) -> Style:
+    characters = _Characters(escape)
+    return lambda text: text.translate(characters)
+
+
+def _json(units: str = "", *, beyond_ascii: bool = False, form: str = "04x", slash: bool = False) -> Style:
     """A JSON encoder's style. ``units``: what it writes as ``\\uXXXX``, even where there is a short escape."""
-    must = re.compile(f'["\\\\\x00-\x1f{units}{"/" if slash else ""}]')
-    as_units = re.compile(f"[{units}]") if units else None
 
-    def escape(found: re.Match[str]) -> str:
-        char = found[0]
-        if char == "/":
+    def escape(char: str) -> str:
+        if char == "/" and slash:
             return "\\/"
-        if char in _SHORT and not (as_units and as_units.match(char)):
-            return _SHORT[char]
-        return _code_units(char, form)
+        if char in units or (beyond_ascii and char > "~") or (char < " " and char not in _SHORT):
+            data = char.encode("utf-16-be")
+            return "".join(f"\\u{int.from_bytes(data[at : at + 2], 'big'):{form}}" for at in range(0, len(data), 2))
+        return _SHORT.get(char, char)
 
-    return lambda text: must.sub(escape, text)
+    return _by_character(escape)
 
 
 def _percent(safe: str = "", *, form: str = "02X", plus: bool = False) -> Style:
-    must = re.compile(f"[^{_UNRESERVED}{safe}]+")
+    def escape(char: str) -> str:
+        if char in _UNRESERVED or char in safe:
+            return char
+        return "+" if plus and char == " " else "".join(f"%{byte:{form}}" for byte in char.encode())
 
-    def escape(found: re.Match[str]) -> str:
-        hexed = "".join(f"%{byte:{form}}" for byte in found[0].encode("utf-8", "surrogatepass"))
-        return hexed.replace("%20", "+") if plus else hexed
-
-    return lambda text: must.sub(escape, text)
+    return _by_character(escape)
 
 
 def _html(apostrophe: str) -> Style:
-    marks = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": apostrophe})
-    return lambda text: text.translate(marks)
+    marks = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": apostrophe}
+    return _by_character(lambda char: marks.get(char, char))
 
 
-_BEYOND_ASCII: Final = "\x7f-\U0010ffff"
-_EMBEDDED: Final = _json()
-
-_JSON_STYLES: Final = (
-    _EMBEDDED,
-    _json(_BEYOND_ASCII),  # Python, and others that write ASCII only
-    _json(_BEYOND_ASCII, form="04X"),
-    _json(slash=True),  # PHP
-    _json(_BEYOND_ASCII, slash=True),
-    _json("<>&"),  # Go
-    _json("\"&'+<>`" + _BEYOND_ASCII, form="04X"),  # .NET
-)
-_URL_STYLES: Final = tuple(
-    _percent(safe, form=form, plus=plus)
-    for form in ("02X", "02x")
-    for safe, plus in (("", False), ("", True), ("!'()*", False), ("/", False), (";,/?:@&=+$#!'()*", False))
-)
-_HTML_STYLES: Final = tuple(_html(apostrophe) for apostrophe in ("&#39;", "&#x27;", "&apos;", "'"))
-
-
-def _twice(style: Style) -> Style:
+def _twice(style: Style, embedded: Style) -> Style:
     """A JSON text in a string of a JSON text in a string."""
-    return lambda text: _EMBEDDED(style(text))
+    return lambda text: embedded(style(text))
 
 
-STYLES: Final[tuple[Style, ...]] = (
-    lambda text: text,
-    *_JSON_STYLES,
-    *map(_twice, _JSON_STYLES),
-    *_URL_STYLES,
-    *_HTML_STYLES,
+_LINKS: Final[tuple[Style, ...]] = (
+    str,
+    *(
+        _percent(safe, form=form, plus=plus)
+        for form in ("02X", "02x")
+        for safe, plus in (("", False), ("", True), ("!'()*", False), ("/", False), (";,/?:@&=+$#!'()*", False))
+    ),
 )
+"""All that matter for a text in which JSON and HTML escape nothing."""
+
+_JSON: Final = (
+    _json(),
+    _json(beyond_ascii=True),  # Python, and others that write ASCII only
+    _json(beyond_ascii=True, form="04X"),
+    _json(slash=True),  # PHP
+    _json(beyond_ascii=True, slash=True),
+    _json("<>&"),  # Go
+    _json("\"&'+<>`", beyond_ascii=True, form="04X"),  # .NET
+)
+_HTML: Final = tuple(_html(apostrophe) for apostrophe in ("&#39;", "&#x27;", "&apos;", "'"))
+
+STYLES: Final = (*_LINKS, *_JSON, *(_twice(style, _JSON[0]) for style in _JSON), *_HTML)
 
 
 def spellings(source: str) -> Iterator[tuple[str, Style]]:
     """Every different spelling of a text with the style that makes it; the text itself comes first."""
+    if _NEVER_ESCAPED.fullmatch(source):
+        yield source, str
+        return
     seen: set[str] = set()
-    for style in STYLES:
+    for style in STYLES if _OFTEN_ESCAPED.search(source) else _LINKS:
         spelt = style(source)
         if spelt not in seen:
             seen.add(spelt)

@@ -39,21 +39,37 @@ class Swap:
 
     def plain(self, text: str) -> str:
         """A text that is not JSON. The same object when nothing matched."""
-        for _ in range(_ROUNDS if self.clean else 1):
-            matches = self.matches(text)
+        matches = self.matches(text)
+        for _ in range(_ROUNDS):
             if not matches:
                 return text
-            text = self._splice(text, matches)
-        return "" if self.clean and self.matches(text) else text
+            text, inserted = self._splice(text, matches)
+            if not self.clean or self._is_clean_around(text, inserted):
+                return text
+            matches = self.matches(text)
+        return ""
 
-    def _splice(self, text: str, matches: list[Match]) -> str:
+    def _splice(self, text: str, matches: list[Match]) -> tuple[str, list[tuple[int, int]]]:
+        """The new text, and where in it something was put in."""
         parts: list[str] = []
-        at = 0
+        inserted: list[tuple[int, int]] = []
+        at = length = 0
         for match in matches:
-            parts += (text[at : match.start], match.style(self._targets[match.index]))
+            target = match.style(self._targets[match.entry])
+            length += match.start - at
+            inserted.append((length, length + len(target)))
+            length += len(target)
+            parts += (text[at : match.start], target)
             at = match.end
         parts.append(text[at:])
-        return "".join(parts)
+        return "".join(parts), inserted
+
+    def _is_clean_around(self, text: str, inserted: list[tuple[int, int]]) -> bool:
+        """A new match must touch what was put in, so that nothing else of a long text is searched again."""
+        reach = self.scanner.reach
+        if len(inserted) * 2 * reach > len(text):
+            return not self.matches(text)
+        return not any(self.matches(text[max(0, start - reach) : end + reach]) for start, end in inserted)
 
 
 def _as_number(target: str) -> str:

@@ -31,7 +31,7 @@ class Table:
     def warnings(self) -> Iterator[str]:
         """What can be meant, and surprises where it is not."""
         for index, entry in enumerate(self.entries):
-            for other in sorted({match.index for match in self.fakes.find(entry.real)} - {index}):
+            for other in sorted({match.entry for match in self.fakes.find(entry.real)} - {index}):
                 yield (
                     f"The real of {self._name(index)} contains the fake of {self._name(other)}. Where the model writes "
                     "that fake with the right words around it, it names the other real."
@@ -54,12 +54,12 @@ class Table:
             {} if entry.bidirectional else {"responseReplacement": entry.response_replacement}
         )
         for field, text in shown.items():
-            for other in sorted({match.index for match in self.reals.find(text)}):
+            for other in sorted({match.entry for match in self.reals.find(text)}):
                 whose = "its own real" if other == index else f"the real of {self._name(other)}"
                 yield f"The {field} of {self._name(index)} contains {whose}, which should be hidden. Choose another."
 
     def _answers_with_a_fake(self, index: int, entry: Entry) -> Iterator[str]:
-        for other in sorted({match.index for match in self.fakes.find(entry.response_replacement)} - {index}):
+        for other in sorted({match.entry for match in self.fakes.find(entry.response_replacement)} - {index}):
             yield (
                 f"The responseReplacement of {self._name(index)} contains the fake of {self._name(other)}: sent back, "
                 "it would become that entry's real. Choose another responseReplacement."
@@ -97,4 +97,8 @@ def problems_of(entry: Entry, index: int) -> Iterator[str]:
 
 
 def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
