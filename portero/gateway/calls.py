@@ -9,8 +9,8 @@ from mcp.shared.inbound import InboundLadderRejection, validate_mcp_param_header
 from msgspec import Raw
 from opentelemetry.trace import SpanKind
 
-from handlers.requests import Answer, CallRequest, Pending, Refused
 from handlers.outcomes import Done, Failed
+from handlers.requests import Answer, CallRequest, Pending, Refused
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
 from portero.errors import (

@@ -10,12 +10,13 @@ from portero.errors import INTERNAL_ERROR, RpcError
 from portero.gateway import wire
 
 MODERN_ONLY: Final = ("resultType", "ttlMs", "cacheScope")
+COMPLETE: Final = b'"complete"'
 LIST_TTL_MS: Final = 60_000
 """How long a client may keep a list; changes are announced to those who listen."""
 
 
 class _Head(msgspec.Struct):
-    resultType: str | None = None  # noqa: N815 - the protocol's name
+    resultType: Raw | UnsetType = UNSET  # noqa: N815 - the protocol's name
     meta: Raw | UnsetType = msgspec.field(default=UNSET, name="_meta")
 
 
@@ -40,19 +41,19 @@ class Results:
 
     def _cached(self, result: bytes) -> bytes:
         members = _members.decode(self._modern(result))
-        if bytes(members["resultType"]) == b'"complete"':
+        if bytes(members["resultType"]) == COMPLETE:
             members.setdefault("ttlMs", Raw(b"0"))
             members.setdefault("cacheScope", Raw(b'"private"'))
         return wire.encode(members)
 
     def _modern(self, result: bytes) -> bytes:
         head = _read_head(result)
-        if head.resultType is None and head.meta is UNSET:
+        if head.resultType is UNSET and head.meta is UNSET:
             rest = result.lstrip()[1:]
             return self._opening + (b"," if rest.lstrip()[:1] != b"}" else b"") + rest
         members = _members.decode(result)
-        if head.resultType is None:
-            members["resultType"] = Raw(b'"complete"')
+        if head.resultType is UNSET or bytes(head.resultType) == wire.NULL:
+            members["resultType"] = Raw(COMPLETE)
         meta = _members.decode(head.meta) if head.meta is not UNSET and bytes(head.meta) != wire.NULL else {}
         meta[SERVER_INFO_META_KEY] = Raw(self._identity)
         members["_meta"] = Raw(wire.encode(meta))
@@ -91,7 +92,7 @@ def _legacy(result: bytes) -> bytes:
     if b'"resultType"' not in result and SERVER_INFO_META_KEY.encode() not in result:
         return result
     head = _read_head(result)
-    if head.resultType not in {None, "complete"}:
+    if head.resultType is not UNSET and bytes(head.resultType) not in {COMPLETE, wire.NULL}:
         raise RpcError(
             INTERNAL_ERROR,
             "The upstream wants to ask the user something in a way that this client's protocol version does not have. "

@@ -37,7 +37,7 @@ from portero.telemetry import Sample, UpstreamSample
 from portero.upstream import Upstreams
 from projections import View
 
-SERVERS = Path(__file__).parent.parent / "servers"
+UPSTREAM = Path(__file__).parent / "upstream_server.py"
 ADMIN = Actor("cli", "admin", "Ada")
 MODERN = "2026-07-28"
 META = "io.modelcontextprotocol/"
@@ -45,19 +45,18 @@ TASKS = {"extensions": {META + "tasks": {}}}
 
 POLICIES = {
     "fixture/effect": Action.ASK,
-    "fixture/held": Action.ASK,
-    "fixture/fail": Action.ASK,
-    "fixture/raw": Action.ALLOW,
-    "fixture/crash": Action.DENY,
-    "fixture/prompt:greet": Action.ALLOW,
-    "fixture/resource:made://up/asked": Action.ASK,
-    "fixture/resource:made://up/denied": Action.DENY,
+    "fixture/shout": Action.ASK,
+    "fixture/fail": Action.ALLOW,
+    "fixture/hidden": Action.DENY,
+    "fixture/prompt:hidden": Action.DENY,
+    "fixture/resource:made://asked": Action.ASK,
+    "fixture/resource:made://denied": Action.DENY,
 }
 
 
-def upstream(*arguments: str, name: str = "fixture", **more: Any) -> UpstreamConfig:
-    """The made-up server over stdio."""
-    return UpstreamConfig(name=name, command=sys.executable, args=(str(SERVERS / "over_stdio.py"), *arguments), **more)
+def fixture(effects: Path, *, name: str = "fixture", **more: Any) -> UpstreamConfig:
+    """The made-up upstream. Its tool ``effect`` leaves lines in ``effects``."""
+    return UpstreamConfig(name=name, command=sys.executable, args=(str(UPSTREAM), str(effects)), **more)
 
 
 async def wait_until(condition: Callable[[], bool], description: str, seconds: float = 5.0) -> None:
@@ -201,6 +200,16 @@ def last_message(response: httpx.Response) -> dict[str, Any]:
     return messages(response)[-1]
 
 
+async def raw(house: House, data: bytes) -> bytes:
+    """What the server answers to bytes as they are, until it closes the connection."""
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    return answer
+
+
 @attrs.define
 class AnyName:
     """Credentials of every client a test may make up."""
@@ -211,7 +220,7 @@ class AnyName:
         return [Credential(name, token_digest(f"token-of-{name}".encode())) for name in self.names]
 
 
-NAMES = AnyName(("default", *(f"client{n}" for n in range(100))))
+NAMES = AnyName(("default", *(f"client{n}" for n in range(1000))))
 
 
 @asynccontextmanager
@@ -220,7 +229,7 @@ async def open_house(
     options: Options | None = None,
     policies: dict[str, Action] | None = None,
     default: Action = Action.ALLOW,
-    upstreams: list[UpstreamConfig] | None = None,
+    upstreams: Callable[[Path], list[UpstreamConfig]] = lambda effects: [fixture(effects)],
     replacer: Replacer | None = None,
     listen: Callable[[Listen], Listen] = lambda listen: listen,
     prepare: Callable[["House"], Awaitable[None]] | None = None,
@@ -231,9 +240,7 @@ async def open_house(
     options = options or Options(version="1.2.3", port=0)
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        log = await stack.enter_async_context(
-            open_log(None, ReplicaId("r1"), data=folder / "data", fsync="everysec")
-        )
+        log = await stack.enter_async_context(open_log(None, ReplicaId("r1"), data=folder / "data", fsync="everysec"))
         view = View()
         follower = Follower(log, view.apply, (view.seq, view.entry))
         background = Background()
@@ -244,7 +251,7 @@ async def open_house(
             ConfigPolicy(POLICIES if policies is None else policies, default),
             replacer or Replacer.from_entries([]),
         )
-        configs = [upstream("--effects", str(effects))] if upstreams is None else upstreams
+        configs = upstreams(effects)
         ups = Upstreams(configs, replica=log.replica, on_event=lambda *_: None, mask=core.replacer.mask_text)
         runner = Runner(core, ups)
         executions = Executions(core, runner, ups)
@@ -273,9 +280,7 @@ async def open_house(
         server = HttpServer(gateway.app, where, open_socket(where), before_stop=gateway.begin_stop)
         serving = asyncio.create_task(server.run())
         await wait_until(lambda: server.started or serving.done(), "the server listens")
-        house = House(
-            server.url, folder, effects, core, view, log, decisions, ups, gateway, server, ready, serving
-        )
+        house = House(server.url, folder, effects, core, view, log, decisions, ups, gateway, server, ready, serving)
         stack.push_async_callback(house.stop)
         if prepare is not None:
             await prepare(house)

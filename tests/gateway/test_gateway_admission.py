@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.house import House, last_message
+from tests.gateway.house import House, last_message, raw
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,16 +26,6 @@ def refused(response: httpx.Response, status: int, code: int) -> str:
     return message
 
 
-async def raw(house: House, data: bytes) -> bytes:
-    """What the server answers to bytes as they are, until it closes the connection."""
-    host, port = house.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(data)
-    answer = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
-    return answer
-
-
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/message", "/mcp/"])
 async def test_both_paths_are_the_endpoint(house: House, path: str) -> None:
     async with house.client() as http:
@@ -45,7 +35,15 @@ async def test_both_paths_are_the_endpoint(house: House, path: str) -> None:
 
 @pytest.mark.parametrize(
     "authorization",
-    ["Bearer wrong", "Bearer", "Bearer  token-of-default x", "Basic dG9rZW4tb2YtZGVmYXVsdA==", "token-of-default", "Bearer token-of-defaul", ""],
+    [
+        "Bearer wrong",
+        "Bearer",
+        "Bearer  token-of-default x",
+        "Basic dG9rZW4tb2YtZGVmYXVsdA==",
+        "token-of-default",
+        "Bearer token-of-defaul",
+        "",
+    ],
 )
 async def test_a_wrong_token_is_refused(house: House, authorization: str) -> None:
     async with house.client(authorization=authorization) as http:
@@ -77,7 +75,9 @@ async def test_the_scheme_is_taken_in_any_case(house: House) -> None:
         assert (await http.post("/mcp", json=PING)).json()["result"] == {}
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8443", "127.0.0.1.evil.example", "[::2]", "localhost.evil"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8443", "127.0.0.1.evil.example", "[::2]", "localhost.evil"]
+)
 async def test_a_foreign_host_is_refused(house: House, host: str) -> None:
     async with house.client(host=host) as http:
         assert "PORTERO_ALLOWED_HOSTS" in refused(await http.post("/mcp", json=PING), 403, 4403)
@@ -135,7 +135,9 @@ async def test_a_client_must_take_json(house: House, accept: str) -> None:
         refused(await http.post("/mcp", json=PING), 406, -32600)
 
 
-@pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json", "text/event-stream,application/json;q=0.1"])
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/*", "application/json", "text/event-stream,application/json;q=0.1"]
+)
 async def test_json_is_accepted_in_many_ways(house: House, accept: str) -> None:
     async with house.client(accept=accept) as http:
         assert (await http.post("/mcp", json=PING)).status_code == 200
@@ -193,7 +195,9 @@ async def test_an_odd_content_length_is_refused(house: House, length: bytes) -> 
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["jsonrpc"] == "2.0"
 
 
-@pytest.mark.parametrize("header", ["authorization", "host", "origin", "content-type", "mcp-method", "mcp-protocol-version"])
+@pytest.mark.parametrize(
+    "header", ["authorization", "host", "origin", "content-type", "mcp-method", "mcp-protocol-version"]
+)
 async def test_a_header_that_decides_something_comes_once(house: House, header: str) -> None:
     value = {"authorization": "Bearer token-of-default", "host": "127.0.0.1", "content-type": "application/json"}
     lines = {
@@ -212,7 +216,9 @@ async def test_a_header_that_decides_something_comes_once(house: House, header: 
     assert header in error["message"]
 
 
-@pytest.mark.parametrize("path", ["/", "/mcp/other", "/mcpx", "/sse", "/.well-known/oauth-protected-resource", "/mcp%00"])
+@pytest.mark.parametrize(
+    "path", ["/", "/mcp/other", "/mcpx", "/sse", "/.well-known/oauth-protected-resource", "/mcp%00"]
+)
 async def test_there_is_nothing_elsewhere(house: House, path: str) -> None:
     async with house.client() as http:
         assert "/mcp/message" in refused(await http.post(path, json=PING), 404, -32600)
