@@ -110,6 +110,16 @@ STATUSES: Final = {
 }
 
 
+DECIDED: Final = {
+    "approved-queued": "approved",
+    "executing": "approved, and running",
+    "completed": "approved, and has run",
+    "error": "approved, and ended with an error",
+    "outcome-unknown": "approved, and its outcome is unknown",
+}
+"""Where a call stands, said to somebody who comes too late."""
+
+
 def event_detail(event: Any) -> str:
     """The rest of one event's line in a call's history."""
     say = _DETAILS.get(type(event))

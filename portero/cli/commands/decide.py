@@ -14,6 +14,7 @@ from portero.cli.session import Session, find_call, in_session
 from portero.cli.text import visible
 from portero.cli.times import ago, clock, iso, now
 from portero.cli.vitals import any_gateway
+from portero.cli.words import DECIDED
 from portero.domain.call import Call
 from portero.domain.values import Resolution, Status
 from portero.errors import AlreadyDecided
@@ -122,7 +123,8 @@ def _too_late(out: Output, call: Call, error: AlreadyDecided) -> int:
         shape |= {"by": error.by} if error.by else {}
         out.document(shape | ({"at": iso(error.at)} if error.at is not None else {}))
         return Exit.ALREADY_DECIDED
-    by = f" by {visible(error.by)}" if error.by else ""
+    status = DECIDED.get(error.status, error.status)
+    by = f", by {visible(error.by)}" if error.by else ""
     when = f" on {clock(error.at)}, {ago(error.at, now())}" if error.at is not None else ""
-    out.line(f"Nothing changed: task {call.id} ({visible(call.tool)}) is {error.status} already{by}{when}.")
+    out.line(f"Nothing changed: task {call.id} ({visible(call.tool)}) is {status} already{by}{when}.")
     return Exit.ALREADY_DECIDED

@@ -1,0 +1,197 @@
+"""A place where the real command is run, as a process, and what stands on its log before."""
+
+import asyncio
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from handlers.core import new_call_id, system_clock
+from portero.domain import call as calls
+from portero.domain.commands import RequestCall
+from portero.domain.events import CatalogueChanged, CatalogueTool, Event, ExecutionOutcomeUnknown
+from portero.domain.ids import (
+    Aggregate,
+    CallId,
+    ClientId,
+    Millis,
+    ReplicaId,
+    call_aggregate,
+    upstream_aggregate,
+)
+from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, Tier, ToolFacts
+from portero.log import Log, Write, open_log
+from tests.stores import Place
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 30
+SEED = ReplicaId("seed")
+T = TypeVar("T")
+
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+"""What rich and click themselves write: colours and weights, nothing that moves."""
+
+
+@attrs.frozen
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@attrs.define
+class Home:
+    """``place`` None: the embedded store under ``folder``."""
+
+    folder: Path
+    place: Place | None = None
+    extra: dict[str, str] = attrs.field(factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        store = {"REDIS_URL": self.place.url, "PORTERO_NAME": self.place.name} if self.place else {}
+        return kept | {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": "200", **store, **self.extra}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "portero", *arguments]
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ran:
+        """Into a pipe, as a script would."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env={**self.environment, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """In the background; the caller ends it."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def on_terminal(self, *arguments: str) -> str:
+        """What a person sees on a terminal, with the styles taken away."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            self.command(*arguments), cwd=self.folder, env=self.environment, stdin=slave, stdout=slave, stderr=slave
+        )
+        os.close(slave)
+        seen = b""
+        while select.select([master], [], [], SECONDS)[0]:
+            try:
+                piece = os.read(master, 65_536)
+            except OSError:  # Linux says so when the other side is gone
+                break
+            if not piece:
+                break
+            seen += piece
+        os.close(master)
+        process.wait(SECONDS)
+        return STYLE.sub("", seen.decode()).replace("\r\n", "\n")
+
+    def on_log(self, write: Callable[["Scribe"], Awaitable[T]]) -> T:
+        """Writes on the log as a gateway would."""
+
+        async def run() -> T:
+            url = self.place.url if self.place else None
+            name = self.place.name if self.place else "main"
+            async with open_log(url, SEED, data=self.folder / "data", name=name) as log:
+                return await write(Scribe(log))
+
+        return asyncio.run(run())
+
+    def store_runs(self) -> bool:
+        """Whether the embedded store is running."""
+        lock = self.folder / "data" / "store" / "lock"
+        if not lock.exists():
+            return False
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def ask(self, **given: Any) -> CallId:
+        """One call that waits; see ``Scribe.ask``."""
+        return self.on_log(lambda scribe: scribe.ask(**given))
+
+
+@attrs.frozen
+class Scribe:
+    """Puts calls and tools on a log."""
+
+    log: Log
+
+    async def ask(
+        self,
+        tool: str = "office/send_mail",
+        arguments: str = '{"to":"jane@example.com"}',
+        *,
+        client: str = "default",
+        action: Action = Action.ASK,
+        expires_in: int = 3_600_000,
+        title: str | None = None,
+    ) -> CallId:
+        """A call that was requested just now, as the policy's ``action`` wants it."""
+        call, moment = new_call_id(), system_clock()
+        upstream, _, name = tool.partition("/")
+        request = RequestCall(
+            ClientId(client),
+            Kind.TOOL,
+            upstream,
+            name,
+            arguments,
+            None,
+            len(arguments.encode()),
+            None,
+            action,
+            Reason(Tier.DEFAULT),
+            0,
+            ToolFacts(title=title, destructive=True),
+            "digest",
+            Millis(moment + expires_in),
+            SEED,
+            Millis(moment + 600_000),
+            retry_safe=False,
+        )
+        await self._write(call_aggregate(call), *calls.decide(None, request, moment), by=Actor("client", client))
+        return call
+
+    async def lose(self, tool: str = "office/send_mail") -> CallId:
+        """A call that was sent and whose answer will not come."""
+        call = await self.ask(tool, action=Action.ALLOW)
+        await self._write(call_aggregate(call), ExecutionOutcomeUnknown("the server died"))
+        return call
+
+    async def offer(self, upstream: str, *tools: CatalogueTool) -> None:
+        await self._write(upstream_aggregate(upstream), CatalogueChanged(SEED, "digest", tools))
+
+    async def _write(self, aggregate: Aggregate, *events: Event, by: Actor = SYSTEM) -> None:
+        await self.log.append(Write(aggregate, None, events), actor=by, now=system_clock())
