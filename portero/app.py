@@ -84,6 +84,7 @@ async def connected(settings: Settings) -> AsyncIterator[Connected]:
             settings.policy,
             settings.replacer,
             approval_ms=settings.approval_timeout_ms,
+            lease_ms=settings.lease_ms,
             result_seconds=settings.result_retention_ms // 1000,
             retry_lost=settings.retry_read_only,
         )

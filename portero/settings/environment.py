@@ -25,6 +25,7 @@ OURS: Final = frozenset(
         "PORTERO_DATA_DIR",
         "PORTERO_DEBUG",
         "PORTERO_FSYNC",
+        "PORTERO_LEASE_SECONDS",
         "PORTERO_MAX_BODY_BYTES",
         "PORTERO_NAME",
         "PORTERO_PYTHON",

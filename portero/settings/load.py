@@ -62,6 +62,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
         allowed_origins=variables.allowed_origins(env),
         max_body_bytes=env.number("PORTERO_MAX_BODY_BYTES", 4 * MEBIBYTE, 1_024, 1 << 30),
         result_retention_ms=env.duration_ms("PORTERO_RESULT_RETENTION", 7 * DAY_SECONDS * 1_000),
+        lease_ms=1_000 * env.number("PORTERO_LEASE_SECONDS", 15, 2, 600),
         retry_read_only=env.flag("PORTERO_RETRY_READ_ONLY", default=True),
         upstreams=read_upstreams(documents[SERVERS], values, findings),
         upstreams_digest=digest_of("upstreams", repr(documents[SERVERS])),

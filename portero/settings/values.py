@@ -94,6 +94,8 @@ class Settings:
     max_body_bytes: int
     result_retention_ms: int
     """How long a result can be fetched; the audit record stays."""
+    lease_ms: int
+    """How long a replica that says nothing keeps the calls that it runs; then their outcome counts as lost."""
     retry_read_only: bool
     """Whether a call whose outcome is lost runs again by itself where its tool is declared read-only or idempotent."""
     upstreams: tuple[UpstreamConfig, ...]
