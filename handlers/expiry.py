@@ -48,7 +48,7 @@ class Expiry:
 
         await core.commit(build, actor=SYSTEM)
         state = core.view.calls.get(call)
-        if state is not None and state.status is Status.PENDING and state.notify_due(core.clock()):
+        if state is not None and state.notify_due(core.clock()):
             await self._notifications.deliver(call)
         await core.catch_up()
         state = core.view.calls.get(call)

@@ -1,5 +1,6 @@
 """What a person must be told: taken from the work stream, handed to the channel, and the result recorded."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import attrs
@@ -8,8 +9,9 @@ import structlog
 from handlers.core import Core
 from portero.domain import call as calls
 from portero.domain.commands import RecordNotified, RecordNotifyFailed
+from portero.domain.events import CallEvent
 from portero.domain.ids import CallId, Millis, call_aggregate, split_aggregate
-from portero.domain.values import SYSTEM, Status
+from portero.domain.values import SYSTEM
 from portero.log import Pointer, Write
 
 logger = structlog.get_logger()
@@ -17,17 +19,23 @@ logger = structlog.get_logger()
 
 @attrs.frozen
 class Notified:
-    """The person was told; ``ref`` is the channel's own reference of the message."""
+    """A message that a person got about a call.
+
+    ``ref`` is the channel's own reference of the message; ``channel`` the notifier's, and where that sends more than
+    one message about a call, what this one is: ``telegram`` for the card, ``telegram.half`` for a reminder.
+    """
 
     ref: str
+    channel: str
 
 
 class NotifyError(Exception):
-    """The channel could not tell. ``retry_in_ms`` is None when trying again makes no sense."""
+    """The channel could not tell. ``retry_in_ms`` None: trying again makes no sense. ``told``: what went well."""
 
-    def __init__(self, message: str, retry_in_ms: int | None) -> None:
+    def __init__(self, message: str, retry_in_ms: int | None, told: Sequence[Notified] = ()) -> None:
         super().__init__(message)
         self.retry_in_ms = retry_in_ms
+        self.told = tuple(told)
 
 
 class Notifier(Protocol):
@@ -35,11 +43,57 @@ class Notifier(Protocol):
 
     channel: str
 
-    async def call_changed(self, call: calls.Call) -> Notified | None:
-        """Shows a call as it stands: a new card, or an edit of the one that is there. None: nothing to tell.
+    async def call_changed(self, call: calls.Call) -> Sequence[Notified]:
+        """Shows a call as it stands: a new card, or an edit of the one that is there. Empty: nothing to tell.
 
         Raises NotifyError. Called again for the same state after a crash, so it must be safe to repeat.
         """
+
+
+async def tell(core: Core, notifier: Notifier, call: CallId, *, cause: int | None = None) -> None:
+    """Tells people where a call stands now, and records that they were told, or when to try again."""
+    state = core.view.calls.get(call)
+    if state is None:
+        return
+    failed: RecordNotifyFailed | None = None
+    try:
+        told = await notifier.call_changed(state)
+    except NotifyError as error:
+        logger.warning("notification failed", call=call, error=str(error), retry_in_ms=error.retry_in_ms)
+        retry = Millis(core.clock() + error.retry_in_ms) if error.retry_in_ms is not None else None
+        told, failed = error.told, RecordNotifyFailed(notifier.channel, str(error), retry)
+    await record(core, call, told, failed, cause=cause)
+
+
+async def record(
+    core: Core,
+    call: CallId,
+    told: Sequence[Notified],
+    failed: RecordNotifyFailed | None = None,
+    *,
+    cause: int | None = None,
+) -> None:
+    """Puts on the log which messages about a call were sent, and what could not be."""
+    commands: list[RecordNotified | RecordNotifyFailed] = [RecordNotified(one.channel, one.ref) for one in told]
+    if failed is not None:
+        commands.append(failed)
+
+    def build(now: Millis) -> tuple[Write, ...]:
+        state = core.view.calls.get(call)
+        if state is None:
+            return ()
+        after = state
+        events: list[CallEvent] = []
+        for command in commands:
+            more = calls.decide(after, command, now)
+            after = calls.preview(after, more, now, SYSTEM)
+            events += more
+        if not events:
+            return ()
+        return (Write(call_aggregate(call), state.version, tuple(events), timer=calls.timer(after)),)
+
+    if commands:
+        await core.commit(build, actor=SYSTEM, cause=cause)
 
 
 class Notifications:
@@ -57,31 +111,5 @@ class Notifications:
         await self.deliver(CallId(identity), cause=pointer.seq)
 
     async def deliver(self, call: CallId, *, cause: int | None = None) -> None:
-        """Tells people where a call stands now, and records that they were told, or when to try again."""
-        core = self._core
-        notifier = self._notifier
-        state = core.view.calls.get(call)
-        if state is None or notifier is None:
-            return
-        command: RecordNotified | RecordNotifyFailed
-        try:
-            told = await notifier.call_changed(state)
-            if told is None:
-                return
-            command = RecordNotified(notifier.channel, told.ref)
-        except NotifyError as error:
-            logger.warning("notification failed", call=call, error=str(error), retry_in_ms=error.retry_in_ms)
-            retry = Millis(core.clock() + error.retry_in_ms) if error.retry_in_ms is not None else None
-            command = RecordNotifyFailed(notifier.channel, str(error), retry)
-
-        def build(now: Millis) -> tuple[Write, ...]:
-            state = core.view.calls.get(call)
-            if state is None or (isinstance(command, RecordNotifyFailed) and state.status is not Status.PENDING):
-                return ()
-            events = tuple(calls.decide(state, command, now))
-            if not events:
-                return ()
-            after = calls.preview(state, events, now, SYSTEM)
-            return (Write(call_aggregate(call), state.version, events, timer=calls.timer(after)),)
-
-        await core.commit(build, actor=SYSTEM, cause=cause)
+        if self._notifier is not None:
+            await tell(self._core, self._notifier, call, cause=cause)

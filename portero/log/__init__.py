@@ -6,6 +6,7 @@ from portero.log.follow import Follower
 from portero.log.health import Health, Problem
 from portero.log.lease import Lease
 from portero.log.log import START, Head, Log
+from portero.log.notes import Note
 from portero.log.opening import open_log
 from portero.log.timers import Timers
 from portero.log.work import Pointer, WorkQueue
@@ -20,6 +21,7 @@ __all__ = [
     "Keep",
     "Lease",
     "Log",
+    "Note",
     "Pointer",
     "Problem",
     "RecordedEvent",

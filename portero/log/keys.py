@@ -65,6 +65,10 @@ class Keys:
         """String with a time to live: who holds the lease."""
         return f"{self.prefix}lease:{name}"
 
+    def note(self, name: str) -> str:
+        """String: what the holder of a lease leaves for the next one."""
+        return f"{self.prefix}note:{name}"
+
     def epoch(self, name: str) -> str:
         """Counter: how often the lease changed hands."""
         return f"{self.prefix}epoch:{name}"
