@@ -14,7 +14,7 @@ from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services, may_ask
 from portero.gateway.virtual import VirtualTools, spelled
-from portero.upstream import Spelling, Tool
+from portero.upstream import Tool
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 
@@ -81,8 +81,7 @@ class ToolLists:
         services = self._services
         if tool.has_output_schema and output_schema:
             services.promised.add((client, tool.canonical))
-        spelling = Spelling.SAFE if services.options.safe_names else Spelling.SLASH
-        body = tool.listing(spelling, output_schema=output_schema)
+        body = tool.listing(services.spelling, output_schema=output_schema)
         return with_name(services.core.replacer.to_fake_result(body), body)
 
 

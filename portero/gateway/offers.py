@@ -16,7 +16,6 @@ from portero.gateway.pages import page
 from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
-from portero.upstream import Spelling
 
 _text = msgspec.json.Decoder(str)
 
@@ -45,12 +44,11 @@ class Offers:
     # --- lists ------------------------------------------------------------------------------------------------------
 
     async def prompts_list(self, request: Request) -> bytes:
-        spelling = Spelling.SAFE if self._services.options.safe_names else Spelling.SLASH
         replacer = self._services.core.replacer
         found = []
         for prompt in self._services.upstreams.catalogue.prompts:
             if self._shown(request.client, Kind.PROMPT, prompt.server, prompt.name):
-                body = prompt.listing(spelling)
+                body = prompt.listing(self._services.spelling)
                 found.append((prompt.canonical, with_name(replacer.to_fake_result(body), body)))
         return self._page(request, "prompts", found)
 

@@ -12,7 +12,7 @@ from portero.domain.policy import PolicyIndex, Verdict
 from portero.domain.values import Action
 from portero.gateway.options import Options
 from portero.telemetry import Sample
-from portero.upstream import Upstreams
+from portero.upstream import Spelling, Upstreams
 
 
 @attrs.frozen
@@ -44,6 +44,10 @@ class Services:
     @lists.default
     def _lists(self) -> PolicyIndex:
         return PolicyIndex(self.core.policy)
+
+    @property
+    def spelling(self) -> Spelling:
+        return Spelling.SAFE if self.options.safe_names else Spelling.SLASH
 
     def verdict_for_lists(self, tool: str, client: ClientId) -> Verdict:
         """What the policy says of a tool by itself.

@@ -108,7 +108,7 @@ class VirtualTools:
         services = self._services
         definition = _definition.decode(services.core.replacer.to_fake_result(tool.definition))
         shown: dict[str, Any] = {
-            "name": tool.safe if services.options.safe_names else tool.canonical,
+            "name": tool.spelled(services.spelling),
             "description": definition.description or "",
             "policy": services.verdict_for_lists(tool.canonical, request.client).action.value,
         }

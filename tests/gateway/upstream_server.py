@@ -51,7 +51,7 @@ def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) 
         case "fail":
             send({"id": identity, "error": given})
         case "wait":
-            threading.Thread(target=wait, args=(identity, Path(given["file"]), meta.get("progressToken"))).start()
+            threading.Thread(target=wait, args=(identity, given, meta.get("progressToken"))).start()
         case "effect":
             with EFFECTS.open("a") as file:
                 file.write(given["text"] + "\n")
@@ -68,14 +68,17 @@ def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) 
         send({"id": identity, "result": answer})
 
 
-def wait(identity: Any, file: Path, token: Any) -> None:
+def wait(identity: Any, given: dict[str, Any], token: Any) -> None:
     step = 0
-    while not file.exists():
+    while not Path(given["file"]).exists():
         step += 1
         if token is not None:
             send({"method": "notifications/progress", "params": {"progressToken": token, "progress": step, "total": 9}})
         time.sleep(0.02)
-    send({"id": identity, "result": text(f"after {step} steps")})
+    if given.get("fail"):
+        send({"id": identity, "error": {"code": 17, "message": "after all"}})
+    else:
+        send({"id": identity, "result": text(f"after {step} steps")})
 
 
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:

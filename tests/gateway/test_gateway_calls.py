@@ -1,0 +1,290 @@
+"""Calls from door to door: allowed, denied, asked, failing, with progress, by many clients at once."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.gateway.house import ADMIN, META, TASKS, House, document, last_message, messages, wait_until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ERAS = pytest.mark.parametrize("modern", [False, True], ids=["legacy", "modern"])
+
+
+@ERAS
+async def test_an_allowed_call_runs_at_once(house: House, name: str, modern: bool) -> None:
+    async with house.caller(name, modern=modern) as caller:
+        result = await caller.tool("fixture/echo", text="hi")
+    assert result["content"] == [{"type": "text", "text": "hi"}]
+
+
+@pytest.mark.parametrize("spelling", ["fixture/echo", "fixture__echo"])
+async def test_both_spellings_are_called(house: House, name: str, spelling: str) -> None:
+    async with house.caller(name, modern=True) as caller:
+        assert (await caller.tool(spelling, text="hi"))["content"][0]["text"] == "hi"
+
+
+@ERAS
+async def test_a_denied_call_is_a_result_that_the_model_can_read(house: House, name: str, modern: bool) -> None:
+    async with house.caller(name, modern=modern) as caller:
+        result = await caller.tool("fixture/hidden")
+    assert result["isError"] is True
+    assert "the policy for fixture/hidden denies it" in result["content"][0]["text"]
+
+
+@ERAS
+async def test_an_asked_call_answers_at_once_and_has_not_run(house: House, name: str, modern: bool) -> None:
+    before = house.effects_seen()
+    async with house.caller(name, modern=modern) as caller:
+        pending = await caller.document("fixture/effect", text=name)
+        assert pending["status"] == "pending-approval"
+        assert pending["task_id"] == pending["taskId"]
+        assert pending["toolName"] == "fixture/effect"
+        assert "portero/check_task" in pending["message"]
+        assert f"portero approve {house.call_id(pending['task_id'])}" in pending["message"]
+        assert house.effects_seen() == before
+        await house.approve(pending["task_id"])
+        done = await caller.tool("portero/check_task", task_id=pending["task_id"], wait_seconds=10)
+    assert done["content"] == [{"type": "text", "text": "done"}]
+    assert house.effects_seen() == [*before, name]
+
+
+async def test_a_denial_of_a_person_reaches_the_model_with_its_reason(house: House, name: str) -> None:
+    async with house.caller(name) as caller:
+        pending = await caller.document("fixture/effect", text=name)
+        await house.decisions.deny(house.call_id(pending["task_id"]), ADMIN, reason="not on a Friday")
+        shown = await caller.document("portero/check_task", task_id=pending["task_id"])
+    assert shown["status"] == "denied"
+    assert "not on a Friday" in shown["message"]
+    assert name not in house.effects_seen()
+
+
+@pytest.mark.parametrize(
+    ("code", "modern_code", "status"),
+    [
+        (-32602, -32602, 400),
+        (-32601, -32601, 404),
+        (-32603, -32603, 200),
+        (-32002, -32602, 400),
+        (-32020, -32603, 200),
+        (-32022, -32603, 200),
+        (-32042, -32603, 200),
+        (4401, 4401, 200),
+        (4503, 4503, 200),
+        (17, 17, 200),
+    ],
+)
+async def test_an_upstreams_error_comes_through(house: House, name: str, code: int, modern_code: int, status: int) -> None:
+    error = {"code": code, "message": "no such luck", "data": {"why": [1, None]}}
+    async with house.caller(name) as caller:
+        assert await caller.error("tools/call", {"name": "fixture/fail", "arguments": error}) == (200, error)
+    async with house.caller(name, modern=True) as caller:
+        expected = {**error, "code": modern_code}
+        assert await caller.error("tools/call", {"name": "fixture/fail", "arguments": error}) == (status, expected)
+
+
+async def test_arguments_arrive_as_they_were_sent(house: House, name: str) -> None:
+    """Numbers keep their digits, text its characters, unknown things stay."""
+    given = '{"content":[],"n":[1.10,123456789012345678901234567890,1e-7,-0],"t":"\\u00e9 \\ud83d\\ude00 ⟨x⟩","":{"a":null}}'
+    body = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"fixture/raw","arguments":{{"result":{given}}}}}}}'
+    async with house.client(name) as http:
+        response = await http.post("/mcp", content=body.encode())
+    assert response.json()["result"] == json.loads(given)
+
+
+async def test_other_members_reach_the_upstream(house: House, name: str) -> None:
+    async with house.caller(name, modern=True) as caller:
+        params = {
+            "name": "fixture/echo",
+            "arguments": {"text": "x"},
+            "inputResponses": {"a": {"action": "accept"}},
+            "requestState": "state",
+            "_meta": {"their/own": 7, "progressToken": "t", META + "logLevel": "info"},
+        }
+        await caller.rpc("tools/call", params)
+    (call,) = [call for call in house.view.calls._ended.values() if call.client == name]
+    assert json.loads(call.extra or "") == {
+        "inputResponses": {"a": {"action": "accept"}},
+        "requestState": "state",
+        "_meta": {"their/own": 7},
+    }
+
+
+# --- progress -------------------------------------------------------------------------------------------------------
+
+
+@ERAS
+@pytest.mark.parametrize("token", ["a token", 0, 17])
+async def test_progress_streams_under_the_clients_own_token(house: House, name: str, modern: bool, token: Any) -> None:
+    file = house.folder / f"go-{name}"
+    async with house.caller(name, modern=modern) as caller:
+        params = {"name": "fixture/wait", "arguments": {"file": str(file)}, "_meta": {"progressToken": token}}
+        request = caller.http.build_request(
+            "POST", "/mcp", json=caller.message("tools/call", params), headers=caller.headers("tools/call", params)
+        )
+        response = await caller.http.send(request, stream=True)
+        assert response.headers["content-type"] == "text/event-stream"
+        assert response.headers["x-accel-buffering"] == "no"
+        assert "content-length" not in response.headers
+        lines = response.aiter_lines()
+        seen = [await anext(lines)]
+        file.touch()
+        seen += [line async for line in lines]
+    found = [json.loads(line[6:]) for line in seen if line.startswith("data: ")]
+    *reports, last = found
+    assert reports
+    for step, report in enumerate(reports, 1):
+        assert report == {
+            "jsonrpc": "2.0",
+            "method": "notifications/progress",
+            "params": {"progressToken": token, "progress": step, "total": 9},
+        }
+    assert last["result"]["content"][0]["text"].startswith("after")
+    assert last["id"] == 1
+
+
+@ERAS
+async def test_without_a_token_there_is_no_progress(house: House, name: str, modern: bool) -> None:
+    file = house.folder / f"go-{name}"
+    async with house.caller(name, modern=modern) as caller:
+        calling = asyncio.create_task(caller.post("tools/call", {"name": "fixture/wait", "arguments": {"file": str(file)}}))
+        await wait_until(lambda: len(executing(house, name)) == 1, "the call runs")
+        file.touch()
+        response = await calling
+    assert response.headers["content-type"] == "application/json"
+
+
+async def test_a_client_that_reads_no_streams_gets_plain_json(house: House, name: str) -> None:
+    file = house.folder / f"go-{name}"
+    async with house.caller(name) as caller:
+        caller.http.headers["accept"] = "application/json"
+        params = {"name": "fixture/wait", "arguments": {"file": str(file)}, "_meta": {"progressToken": 1}}
+        calling = asyncio.create_task(caller.post("tools/call", params))
+        await wait_until(lambda: len(executing(house, name)) == 1, "the call runs")
+        file.touch()
+        response = await calling
+    assert [message["id"] for message in messages(response)] == [1]
+    assert response.headers["content-type"] == "application/json"
+
+
+async def test_a_call_refused_by_the_upstream_in_mid_stream_ends_the_stream(house: House, name: str) -> None:
+    """Once streaming has begun, an error is the last event of it."""
+    file = house.folder / f"go-{name}"
+    async with house.caller(name, modern=True) as caller:
+        arguments = {"file": str(file), "fail": True}
+        params = {"name": "fixture/wait", "arguments": arguments, "_meta": {"progressToken": 1}}
+        request = caller.http.build_request(
+            "POST", "/mcp", json=caller.message("tools/call", params), headers=caller.headers("tools/call", params)
+        )
+        response = await caller.http.send(request, stream=True)
+        assert response.status_code == 200
+        file.touch()
+        await response.aread()
+    assert last_message(response)["error"] == {"code": 17, "message": "after all"}
+
+
+# --- many at once ---------------------------------------------------------------------------------------------------
+
+
+@ERAS
+async def test_clients_that_share_ids_get_their_own_answers(house: House, modern: bool) -> None:
+    async def talk(number: int) -> None:
+        async with house.caller(f"client{number}", modern=modern) as caller:
+            for turn in range(10):
+                said = f"{number}-{turn}"
+                assert (await caller.tool("fixture/echo", text=said))["content"][0]["text"] == said
+
+    await asyncio.gather(*(talk(number) for number in range(900, 930)))
+
+
+async def test_twenty_asked_calls_at_once_are_twenty_tasks(house: House, name: str) -> None:
+    async with house.caller(name) as caller:
+        answers = await asyncio.gather(*(caller.post("tools/call", effect(f"{name}-{n}")) for n in range(20)))
+        tasks = {document(last_message(answer)["result"])["task_id"] for answer in answers}
+        assert len(tasks) == 20
+        listed = await caller.document("portero/list_tasks", status="pending-approval")
+        assert listed["count"] == 20
+        await asyncio.gather(*(house.approve(task) for task in tasks))
+        for task in tasks:
+            done = await caller.tool("portero/check_task", task_id=task, wait_seconds=20)
+            assert done["content"][0]["text"] == "done"
+    assert sorted(line for line in house.effects_seen() if line.startswith(f"{name}-")) == sorted(
+        f"{name}-{n}" for n in range(20)
+    )
+
+
+def effect(text: str) -> dict[str, Any]:
+    return {"name": "fixture/effect", "arguments": {"text": text}}
+
+
+def executing(house: House, client: str) -> list[Any]:
+    return [call for call in house.view.calls.executing() if call.client == client]
+
+
+# --- headers that mirror arguments ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "headers", "good"),
+    [
+        ({"region": "eu"}, {"mcp-param-region": "eu"}, True),
+        ({"region": "é"}, {"mcp-param-region": "=?base64?w6k=?="}, True),
+        ({}, {}, True),
+        ({"region": None}, {}, True),
+        ({"region": "eu"}, {}, False),
+        ({"region": "eu"}, {"mcp-param-region": "us"}, False),
+        ({}, {"mcp-param-region": "eu"}, False),
+        ({"region": "eu"}, {"mcp-param-region": "=?base64?!?="}, False),
+        ({"region": "eu"}, {"mcp-param-region": "eu", "mcp-param-other": "x"}, True),
+    ],
+)
+async def test_headers_that_a_tool_asks_for_agree_with_its_arguments(
+    house: House, name: str, arguments: dict[str, Any], headers: dict[str, str], good: bool
+) -> None:
+    async with house.caller(name, modern=True) as caller:
+        response = await caller.post("tools/call", {"name": "fixture/region", "arguments": arguments}, **headers)
+    if good:
+        assert "result" in response.json(), response.text
+    else:
+        assert (response.status_code, response.json()["error"]["code"]) == (400, -32020)
+
+
+async def test_the_older_era_knows_no_such_headers(house: House, name: str) -> None:
+    async with house.caller(name) as caller:
+        assert (await caller.tool("fixture/region", region="eu"))["content"][0]["text"] == "eu"
+
+
+# --- output schemas -------------------------------------------------------------------------------------------------
+
+
+async def test_a_pending_answer_never_stands_for_promised_output(house: House, name: str) -> None:
+    """A rule makes a tool ask after its client has seen the schema: official clients let only errors be unstructured."""
+    async with house.caller(name) as caller:
+        listed = {tool["name"]: tool for tool in (await caller.rpc("tools/list"))["tools"]}
+        assert "outputSchema" not in listed["fixture/shout"]
+        assert "outputSchema" in listed["fixture/typed"]
+        shout = await caller.tool("fixture/shout", text="x")
+        assert "isError" not in shout
+        assert document(shout)["status"] == "pending-approval"
+        from portero.domain.values import Action
+
+        rule = await house.decisions.set_rule("fixture/typed", Action.ASK, ADMIN)
+        try:
+            await wait_until(lambda: any(found.id == rule for found in house.view.rules), "the rule is known")
+            typed = await caller.tool("fixture/typed", text="x")
+            assert typed["isError"] is True
+            assert document(typed)["status"] == "pending-approval"
+            listed = {tool["name"]: tool for tool in (await caller.rpc("tools/list"))["tools"]}
+            assert "outputSchema" not in listed["fixture/typed"]
+        finally:
+            await house.decisions.remove_rule(rule, ADMIN)
+            await wait_until(lambda: all(found.id != rule for found in house.view.rules), "the rule is gone")
+
+
+async def test_a_client_that_knows_tasks_is_shown_all_schemas(house: House, name: str) -> None:
+    async with house.caller(name, modern=True, capabilities=TASKS) as caller:
+        listed = {tool["name"]: tool for tool in (await caller.rpc("tools/list"))["tools"]}
+        assert "outputSchema" in listed["fixture/shout"]
+        assert (await caller.tool("fixture/shout", text="x"))["resultType"] == "task"
