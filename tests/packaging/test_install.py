@@ -63,16 +63,15 @@ def artefacts(shared: Path) -> Artefacts:
 
 @pytest.fixture(scope="session")
 def installed(shared: Path, artefacts: Artefacts) -> Path:
-    """The programs of an environment with the locked dependencies and our wheel, made by pip alone."""
+    """The programs of an environment with the locked dependencies and our wheel. (``make run`` is tried with pip.)"""
     folder = shared / "installed"
     with once(folder) as first:
         if first:
-            venv.create(folder, with_pip=True)
-            pip = [folder / "bin" / "python", "-m", "pip", "install", "-qq", "--no-compile"]
-            # pip's cache is the user's own, or every run would download everything again
-            environ = {"HOME": os.environ.get("HOME", str(folder))}
-            run([*pip, "--require-hashes", "-r", ROOT / "requirements.lock"], folder, **environ)
-            run([*pip, "--no-index", "--no-deps", artefacts.wheel], folder, **environ)
+            venv.create(folder, with_pip=False)
+            install = [BIN / "uv", "pip", "install", "-q", "--python", folder / "bin" / "python"]
+            environ = {"UV_CACHE_DIR": str(shared / "uv-cache")}
+            run([*install, "--require-hashes", "-r", ROOT / "requirements.lock"], folder, **environ)
+            run([*install, "--offline", "--no-deps", artefacts.wheel], folder, **environ)
     return folder / "bin"
 
 
@@ -118,9 +117,9 @@ def test_the_demo_runs_outside_of_the_checkout(installed: Path, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [], "the demo cleans up after itself"
 
 
-def test_uv_installs_it_as_a_tool(artefacts: Artefacts, tmp_path: Path) -> None:
+def test_uv_installs_it_as_a_tool(artefacts: Artefacts, shared: Path, tmp_path: Path) -> None:
     tools, bins = tmp_path / "tools", tmp_path / "bin"
-    environ = {"UV_TOOL_DIR": str(tools), "UV_TOOL_BIN_DIR": str(bins), "UV_CACHE_DIR": str(tmp_path / "cache")}
+    environ = {"UV_TOOL_DIR": str(tools), "UV_TOOL_BIN_DIR": str(bins), "UV_CACHE_DIR": str(shared / "uv-cache")}
     run([BIN / "uv", "tool", "install", "-q", "--python", sys.executable, artefacts.wheel], tmp_path, **environ)
     assert run([bins / "portero", "--version"], tmp_path).startswith("portero, version")
     assert "filesystem" in run([bins / "portero", "config", "check"], tmp_path)
