@@ -66,7 +66,8 @@ class Results:
         envelope: dict[str, Any] = {"resultType": "complete"}
         if cached:
             envelope |= {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
-        return wire.encode({**envelope, **members, "_meta": {SERVER_INFO_META_KEY: Raw(self._identity)}})
+        meta = {**members.get("_meta", {}), SERVER_INFO_META_KEY: Raw(self._identity)}
+        return wire.encode({**envelope, **members, "_meta": meta})
 
     def text(self, text: str, *, modern: bool, is_error: bool = False) -> bytes:
         """A tool result of one text item."""

@@ -61,7 +61,7 @@ def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) 
         case "region":
             answer = text(str(given.get("region")))
         case "grow":
-            TOOLS[given["name"]] = {"description": "Grown."}
+            TOOLS[given["called"]] = {"description": "Grown."}
             send({"method": "notifications/tools/list_changed"})
             answer = text("grown")
     if answer is not None:
