@@ -39,5 +39,9 @@ def ago(at: int, reference: int) -> str:
     return f"{span(reference - at)} ago" if reference - at >= 1000 else "just now"
 
 
+def soon(at: int, reference: int) -> str:
+    return f"in {span(at - reference)}" if at > reference else "now"
+
+
 def left(until: int, reference: int) -> str:
     return f"in {span(until - reference)}" if until > reference else "over"

@@ -8,8 +8,9 @@ from typing import Any, Final
 import attrs
 
 from portero.cli import probe
-from portero.cli.session import Session
+from portero.cli.place import Place
 from portero.cli.times import iso
+from portero.log import Health
 from projections import View
 from projections.replicas import Replica
 
@@ -77,40 +78,22 @@ def any_gateway(view: View) -> bool:
     return any(not gone(replica) for replica in view.replicas.running())
 
 
-@attrs.frozen
-class Store:
-    """The server that holds the log. ``policy`` is what it does when its memory is full."""
-
-    where: str
-    version: str
-    memory_bytes: int
-    limit_bytes: int
-    policy: str
-
-    def words(self) -> str:
-        limit = f" of {self.limit_bytes // MEBIBYTE} MiB" if self.limit_bytes else ""
-        return f"{self.where}; {self.version}, {self.memory_bytes / MEBIBYTE:.1f} MiB{limit}"
-
-    def shape(self) -> dict[str, Any]:
-        return {
-            "where": self.where,
-            "version": self.version,
-            "memoryBytes": self.memory_bytes,
-            "memoryLimitBytes": self.limit_bytes,
-            "evictionPolicy": self.policy,
-        }
+def memory_words(health: Health) -> str:
+    limit = f" of {health.memory_limit // MEBIBYTE} MiB" if health.memory_limit else ""
+    return f"{health.memory_used / MEBIBYTE:.1f} MiB{limit}"
 
 
-async def store_of(session: Session) -> Store:
-    """Raises LogUnavailable."""
-    async with session.log.store.reach() as client:
-        info = await client.info()
-    name = "Valkey" if "valkey_version" in info else "Redis"
-    version = info.get("valkey_version") or info.get("redis_version", "?")
-    return Store(
-        str(session.place),
-        f"{name} {version}",
-        info["used_memory"],
-        info.get("maxmemory", 0),
-        info.get("maxmemory_policy", "?"),
-    )
+def store_words(place: Place, health: Health) -> str:
+    return f"{place}; {health.server}, {health.persistence}, {memory_words(health)}"
+
+
+def store_shape(place: Place, health: Health) -> dict[str, Any]:
+    return {
+        "where": str(place),
+        "server": health.server,
+        "persistence": health.persistence,
+        "eviction": health.eviction,
+        "memoryBytes": health.memory_used,
+        "memoryLimitBytes": health.memory_limit,
+        "problems": [problem.text for problem in health.problems],
+    }

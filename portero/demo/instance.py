@@ -73,7 +73,12 @@ class Instance:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "portero", *arguments, cwd=self.folder, env=self.environment
         )
-        return await process.wait()
+        try:
+            return await process.wait()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
 
 
 @asynccontextmanager
@@ -103,7 +108,7 @@ async def throw_away() -> AsyncIterator[Instance]:
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             if gateway is not None:
-                await asyncio.shield(_stop(gateway))
+                await asyncio.shield(_stop(gateway, folder / "data"))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             signal.signal(signal.SIGINT, previous)
@@ -143,7 +148,8 @@ def _free_port() -> int:
         return port
 
 
-async def _stop(gateway: asyncio.subprocess.Process) -> None:
+async def _stop(gateway: asyncio.subprocess.Process, data: Path) -> None:
+    """Ends the gateway as Ctrl-C would; one that does not end in time is killed, and then its store is ended for it."""
     with suppress(ProcessLookupError):
         gateway.terminate()
     try:
@@ -152,3 +158,7 @@ async def _stop(gateway: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             os.killpg(gateway.pid, signal.SIGKILL)
         await gateway.wait()
+    if gateway.returncode != 0:
+        from portero.log.embedded import EmbeddedStore  # takes a while to import, and is hardly ever needed here
+
+        await EmbeddedStore(data).stop("portero:demo")

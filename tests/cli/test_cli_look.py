@@ -169,7 +169,7 @@ def test_status_shows_what_is_there(home: Home) -> None:
     told = home.run("status", "--json").json
     assert told["pending"] == 1
     assert told["locked"]["reason"] == "fire drill"
-    assert told["store"]["evictionPolicy"] == "noeviction"
+    assert told["store"]["eviction"] == "noeviction"
     assert told["log"]["lag"] == 0
     assert [grant["pattern"] for grant in told["grants"]] == ["office/*"]
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from portero.cli.doctor import machine, network, store
+from portero.cli.doctor import machine, network
 from portero.cli.doctor.finding import Finding, Grade, fail, ok
 from portero.cli.doctor.running import running
+from portero.cli.doctor.store import store
 from portero.cli.exits import Exit
 from portero.cli.output import Output, json_option
 from portero.cli.place import Place, find_place, load_settings
@@ -95,11 +96,11 @@ async def _of_store(place: Place) -> AsyncIterator[Finding]:
         return
     try:
         async with open_session(place) as session:
-            facts = await store.facts_of(session)
-            for finding in (*store.judge(facts), *await running(session)):
+            for finding in (*await store(session), *await running(session)):
                 yield finding
     except PorteroError as error:
-        yield fail("store", f"{place}: {error}", "Correct that first: without the store nothing runs.")
+        for line in str(error).splitlines():
+            yield Finding("store", Grade.FAIL, line)
 
 
 async def _of_settings(settings: Settings) -> list[Finding]:

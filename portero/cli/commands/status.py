@@ -6,10 +6,11 @@ from portero.cli import shapes
 from portero.cli.output import Output, json_option
 from portero.cli.session import Session, in_session
 from portero.cli.text import visible
-from portero.cli.times import ago, clock, iso, left, now
-from portero.cli.vitals import Gateway, Store, gateways, store_of
+from portero.cli.times import ago, clock, iso, left, now, soon
+from portero.cli.vitals import Gateway, gateways, store_shape, store_words
 from portero.domain.ids import Millis
 from portero.domain.values import Status
+from portero.log import Health
 from projections.upstreams import UpstreamState
 
 
@@ -20,7 +21,7 @@ def status(out: Output) -> None:
 
     async def run(session: Session) -> None:
         moment = now()
-        living, store = await gateways(session.view), await store_of(session)
+        living, store = await gateways(session.view), await session.log.health()
         if out.as_json:
             out.document(_shape(session, living, store, moment))
             return
@@ -80,7 +81,7 @@ def _tell_servers(out: Output, session: Session, moment: Millis) -> None:
 def _state(state: UpstreamState, moment: Millis) -> str:
     if state.connected:
         return "connected"
-    again = f", next try {left(state.retry_at, moment)}" if state.retry_at is not None else ", not tried again"
+    again = f", next try {soon(state.retry_at, moment)}" if state.retry_at is not None else ", not tried again"
     kind = f"crash loop ({state.failures} failures)" if state.crash_loop else "lost"
     return f"{kind}: {state.reason}{again}"
 
@@ -88,7 +89,7 @@ def _state(state: UpstreamState, moment: Millis) -> str:
 def _notes(session: Session) -> list[str]:
     """What was left out, and why; nothing is left out silently."""
     loaded = session.view.config.newest()
-    skipped = [f"Skipped: {text}" for text in loaded.config.skipped] if loaded else []
+    skipped = list(loaded.config.skipped) if loaded else []
     dropped = [
         f"Refused tool of {name}: {text}"
         for name, catalogue in session.view.upstreams.catalogues.items()
@@ -97,7 +98,7 @@ def _notes(session: Session) -> list[str]:
     return skipped + dropped
 
 
-def _tell_rest(out: Output, session: Session, store: Store, moment: Millis) -> None:
+def _tell_rest(out: Output, session: Session, store: Health, moment: Millis) -> None:
     view = session.view
     calls, grants = view.calls.pending(), view.grants.active(moment)
     counts = view.calls.counts
@@ -114,13 +115,14 @@ def _tell_rest(out: Output, session: Session, store: Store, moment: Millis) -> N
             ("Grants", f"{len(grants)}{ends}"),
             ("Rules", str(len(view.rules))),
             ("Calls", ", ".join(f"{count} {name.value}" for name, count in counts.items() if count) or "none yet"),
-            ("Store", store.words()),
+            *(("Store problem", problem.text) for problem in store.problems),
+            ("Store", store_words(session.place, store)),
             ("Log", f"{view.seq} events, id {session.log.id}; this view is {session.follower.lag} behind"),
         ]
     )
 
 
-def _shape(session: Session, living: list[Gateway], store: Store, moment: Millis) -> shapes.Shape:
+def _shape(session: Session, living: list[Gateway], store: Health, moment: Millis) -> shapes.Shape:
     view = session.view
     lock = view.locked
     return {
@@ -150,7 +152,7 @@ def _shape(session: Session, living: list[Gateway], store: Store, moment: Millis
         "grants": [shapes.grant(grant) for grant in view.grants.active(moment)],
         "rules": len(view.rules),
         "calls": {name.value: count for name, count in view.calls.counts.items()},
-        "store": store.shape(),
+        "store": store_shape(session.place, store),
         "log": {
             "id": session.log.id,
             "seq": view.seq,

@@ -15,7 +15,7 @@ class Grade(StrEnum):
 
 @attrs.frozen
 class Finding:
-    """``todo`` says what to do; empty only where all is well."""
+    """``todo`` says what to do; empty where all is well, or where ``text`` says it already."""
 
     about: str
     grade: Grade
