@@ -35,7 +35,7 @@ class _Position:
 
 
 class EventStreams:
-    def __init__(self, client: httpx2.AsyncClient, url: str, limit: int) -> None:
+    def __init__(self, client: httpx2.AsyncClient, url: Callable[[], str], limit: int) -> None:
         self._client, self._url, self._limit = client, url, limit
 
     async def read(
@@ -54,7 +54,7 @@ class EventStreams:
                 return
             await asyncio.sleep(position.wait)
             again = headers | {"accept": "text/event-stream", "last-event-id": position.last_id}
-            async with self._client.stream("GET", self._url, headers=again) as resumed:
+            async with self._client.stream("GET", self._url(), headers=again) as resumed:
                 if not _is_stream(resumed):
                     return
                 await self._events(resumed, take, done, position)
@@ -67,7 +67,7 @@ class EventStreams:
             if position.last_id:
                 get["last-event-id"] = position.last_id
             try:
-                async with self._client.stream("GET", self._url, headers=get) as response:
+                async with self._client.stream("GET", self._url(), headers=get) as response:
                     if not _is_stream(response):
                         return
                     await self._events(response, take, lambda: False, position)

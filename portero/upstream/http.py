@@ -15,6 +15,7 @@ from mcp.shared.inbound import (
     encode_header_value,
     mcp_param_headers,
 )
+from msgspec import Raw
 
 from portero.errors import OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
 from portero.settings import UpstreamConfig
@@ -33,7 +34,13 @@ _LATE_SECONDS: Final = 600.0
 """How long the answer to a call that nobody waits for any more is still read."""
 _ACCEPT: Final = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 _SESSION: Final = "mcp-session-id"
-_NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+_NOT_SENT: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.UnsupportedProtocol,
+    httpx2.LocalProtocolError,
+)
 
 
 HeaderMaps = Callable[[str], dict[tuple[str, ...], str]]
@@ -41,10 +48,12 @@ HeaderMaps = Callable[[str], dict[tuple[str, ...], str]]
 
 
 class _Named(msgspec.Struct):
+    """What of the params is said in headers, too."""
+
     name: str | None = None
     uri: str | None = None
     taskId: str | None = None  # noqa: N815 - the protocol's spelling
-    arguments: dict[str, Any] | None = None
+    arguments: Raw = Raw(b"{}")
 
 
 class HttpTransport:
@@ -64,12 +73,15 @@ class HttpTransport:
         self._tasks: set[asyncio.Task[None]] = set()
         self._posts: dict[int, asyncio.Task[None]] = {}
         self._loop = asyncio.get_running_loop()
+        self._client = httpx2.AsyncClient(
+            headers=dict(config.headers),
+            timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS),
+            limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=32),
+        )
+        self._streams = EventStreams(self._client, lambda: self._url, self._limit)
 
     async def start(self) -> None:
-        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS)
-        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=32)
-        self._client = httpx2.AsyncClient(headers=dict(self._config.headers), timeout=timeout, limits=limits)
-        self._streams = EventStreams(self._client, self._url, self._limit)
+        """There is nothing to do before the first message."""
 
     async def stop(self, grace: float) -> None:
         for task in list(self._tasks):
@@ -124,13 +136,19 @@ class HttpTransport:
 
     def _routing_headers(self, call: Call) -> dict[str, str]:
         headers = {MCP_METHOD_HEADER: call.method}
-        named = msgspec.json.decode(call.params, type=_Named)
+        try:
+            named = msgspec.json.decode(call.params, type=_Named)
+            headers |= self._param_headers(call, named)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise UpstreamUnavailable(f"The params cannot be read ({error}); nothing was sent.") from error
         name = {"resources/read": named.uri}.get(call.method, named.taskId or named.name)
         if name is not None:
             headers[MCP_NAME_HEADER] = encode_header_value(name)
-        if call.method == "tools/call" and named.name is not None:
-            headers |= mcp_param_headers(self._header_maps(named.name), named.arguments or {})
         return headers
+
+    def _param_headers(self, call: Call, named: _Named) -> dict[str, str]:
+        header_map = self._header_maps(named.name) if call.method == "tools/call" and named.name else {}
+        return mcp_param_headers(header_map, msgspec.json.decode(named.arguments)) if header_map else {}
 
     # --- posting -----------------------------------------------------------------------------------------------------
 
@@ -144,6 +162,12 @@ class HttpTransport:
         call.sent = True
         try:
             async with self._client.stream("POST", self._url, content=message, headers=headers) as response:
+                moved = _moved(response)
+                if moved is None:
+                    await self._take(call, response)
+                    return
+            self._url = moved
+            async with self._client.stream("POST", moved, content=message, headers=headers) as response:
                 await self._take(call, response)
         except _NOT_SENT as error:
             call.sent = False
@@ -170,11 +194,14 @@ class HttpTransport:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             await self._streams.read(
-                response, lambda data: self._received(data, call), done=call.future.done, headers=self._headers()
+                response,
+                lambda data: self._received(data, call),
+                done=lambda: not self.peer.expects(call),
+                headers=self._headers(),
             )
         elif kind == "application/json":
             self._received(await read_bounded(response, self._limit), call)
-        if not call.future.done():
+        if self.peer.expects(call):
             self.peer.fail(
                 call, OutcomeLost(f"{self._config.name} ended its response without an answer; the call had been sent.")
             )
@@ -194,11 +221,12 @@ class HttpTransport:
         if status == 404 and self._session is not None:
             self.peer.fail(call, TurnedAway(status, f"{name}: its session has ended; nothing was done."))
             self.peer.lost("its session has ended")
-        elif status in (401, 403):
+            return
+        if status in (401, 403):
             raise TurnedAway(status, f"{name} answers HTTP {status}: check 'headers' of its entry in mcps.json.")
-        elif status < 400:
+        if status < 400:
             raise TurnedAway(status, f"{name} answers HTTP {status}, a redirect: put the final address into 'url'.")
-        elif status < 500:
+        if status < 500:
             raise TurnedAway(status, f"{name} answers HTTP {status}; nothing was done.")
         raise OutcomeLost(f"{name} answers HTTP {status}; the call had been sent.")
 
@@ -211,6 +239,16 @@ class HttpTransport:
             log.info("a notification was not delivered", upstream=self._config.name, error=_said(error))
         if listen and not self._modern:
             await self._streams.follow(self._headers, lambda data: self._received(data, None))
+
+
+def _moved(response: httpx2.Response) -> str | None:
+    """Where to send the same message again: only within the same origin, and only where the method stays the same."""
+    there = response.next_request
+    if there is None or response.status_code not in (307, 308):
+        return None
+    here = response.request.url
+    same = (there.url.scheme, there.url.host, there.url.port) == (here.scheme, here.host, here.port)
+    return str(there.url) if same else None
 
 
 def _said(error: Exception) -> str:

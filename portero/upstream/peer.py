@@ -97,12 +97,14 @@ class Peer:
         call = Call(identity, method, params, future, idle, deadline, ends, on_progress, on_late, context, cancellable)
         self._calls[identity] = call
         self._deadlines.watch(call)
-        self._transport.send(call, jsonrpc.request(identity, method, params))
         try:
+            self._transport.send(call, jsonrpc.request(identity, method, params))
             return await future
         except asyncio.CancelledError:
             self._cancelled(call)
             raise
+        finally:
+            self._calls.pop(identity, None)
 
     def notify(self, method: str, params: bytes | None = None) -> None:
         self._transport.post(jsonrpc.notification(method, params))
@@ -126,8 +128,13 @@ class Peer:
                 asked = ServerRequest(self.name, message.method, params, self._contexts(origin))
                 self._answering.asked(asked, message.id)
 
+    def expects(self, call: Call) -> bool:
+        """Whether an answer to this call would still be of use, be it late."""
+        return call.id in self._calls or call.id in self._late
+
     def fail(self, call: Call, error: UpstreamError) -> None:
         """End one call without an answer; the others go on."""
+        self._late.pop(call.id, None)
         if self._calls.pop(call.id, None) is not None and not call.future.done():
             call.future.set_exception(error)
 

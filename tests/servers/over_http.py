@@ -120,6 +120,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # connections that are not yet accepted; the default of 5 resets the others
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle is what some tests are about."""

@@ -69,7 +69,7 @@ async def test_failing_again_and_again_is_a_crash_loop_that_is_still_tried(tmp_p
     config = fixture("f", "--starts", str(starts), "--fail-starts", "13")
     async with running(config) as upstreams:
         await upstreams.becomes("f", State.CRASH_LOOP)
-        with pytest.raises(UpstreamUnavailable, match=r"crash-loop: it ended with exit code 7 \(start \d fails\)"):
+        with pytest.raises(UpstreamUnavailable, match=r"crash-loop: it ended with exit code 7 \(start \d+ fails\)"):
             await upstreams.call("f", "echo", {"text": "x"})
         await upstreams.becomes("f", State.CONNECTED)
         assert await upstreams.said("f", "echo", {"text": "at last"}) == "at last"
