@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import subprocess
+import threading
 from enum import Enum
 from pathlib import Path
 from typing import Final, Literal
@@ -30,10 +31,13 @@ LOG_BYTES: Final = 1 << 20
 _LOOK_SECONDS: Final = 0.02
 
 
+Fsync = Literal["always", "everysec"]
+
+
 class EmbeddedStore:
     """The server of one data folder; a Locator. ``fsync`` is Valkey's ``appendfsync``."""
 
-    def __init__(self, data: Path, *, fsync: Literal["always", "everysec"] = "always") -> None:
+    def __init__(self, data: Path, *, fsync: Fsync = "always") -> None:
         self.folder = data / "store"
         self._data = data
         self._fsync = fsync
@@ -166,7 +170,7 @@ class EmbeddedStore:
                 if await _used_by_others(wire, ours):
                     logger.info("left the store running: others use it", folder=str(self.folder))
                     if self._server is not None:
-                        _left_running.append(self._server)
+                        _leave(self._server)
                     return False
                 # The connection ends instead of an answer, once everything is on disk.
                 with contextlib.suppress(ConnectionError, TimeoutError):
@@ -181,14 +185,15 @@ class EmbeddedStore:
                 await asyncio.to_thread(self._server.wait, STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 logger.warning("the store does not end", pid=self._server.pid)
-                _left_running.append(self._server)
+                _leave(self._server)
                 return False
             self._server = None
         return True
 
 
-_left_running: Final[list[subprocess.Popen[bytes]]] = []
-"""Servers that outlive us on purpose: kept, or Popen would complain of them when it is collected."""
+def _leave(server: subprocess.Popen[bytes]) -> None:
+    """Lets a server outlive our use of it; when it ends before our process does, no zombie is left."""
+    threading.Thread(target=server.wait, name="portero store", daemon=True).start()
 
 
 class _State(Enum):
@@ -212,10 +217,16 @@ async def _state(address: Address) -> _State:
 
 
 async def _used_by_others(wire: Wire, ours: str) -> bool:
-    """Whether another process of Portero is connected; a person's redis-cli does not count."""
-    clients: bytes = await wire.call("CLIENT", "LIST", timeout=STOP_SECONDS)
-    names = (word[5:] for line in clients.decode().splitlines() for word in line.split() if word.startswith("name="))
-    return any(name.startswith("portero:") and not name.startswith(f"{ours}:") for name in names)
+    """Whether another process of Portero works with it; one that leaves too does not count, nor a redis-cli.
+
+    Asked twice: the server may see a question before it sees, in the same turn, that an older connection was closed.
+    """
+    for _ in range(2):
+        clients: bytes = await wire.call("CLIENT", "LIST", timeout=STOP_SECONDS)
+        words = (word for line in clients.decode().splitlines() for word in line.split())
+        names = [word.removeprefix("name=") for word in words if word.startswith("name=portero:")]
+        others = [name for name in names if not name.startswith(f"{ours}:") and not name.endswith(":stop")]
+    return bool(others)
 
 
 def _arguments(socket: str, fsync: str) -> list[str]:

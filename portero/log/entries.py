@@ -26,6 +26,11 @@ class Entries:
         """They will not come, or nobody knows."""
         self._own.pop(raw, None)
 
+    @property
+    def expected(self) -> int:
+        """How many appends are still to come back."""
+        return len(self._own)
+
     def recorded(self, entries: Iterable[Any], after: int | None) -> list[RecordedEvent]:
         """Raises LogDivergence when the sequence behind ``after`` (None: unknown) has a gap or steps back."""
         out: list[RecordedEvent] = []

@@ -95,7 +95,8 @@ class Follower:
 
     async def _check(self, wire: Wire) -> None:
         """Nothing came: is it still the same log? A flushed store would be silent for ever."""
+        known = self._log.position.seq
         head = await wire.call(
             "HMGET", self._log.store.keys.head, "id", "seq", "entry", "policy", timeout=self._log.store.limits.call
         )
-        self._known = self._log.position.check(head)
+        self._known = self._log.position.check(head, known)

@@ -29,8 +29,8 @@ class Problem:
 class Health:
     """Facts and what follows from them.
 
-    Memory in bytes, ``memory_limit`` 0 is none. ``persistence``: fsync always, fsync everysec, fsync no, snapshots, none
-    or unknown.
+    Memory in bytes, ``memory_limit`` 0 is none. ``persistence``: fsync always, fsync everysec, fsync no, snapshots,
+    none or unknown.
     """
 
     server: str

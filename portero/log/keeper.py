@@ -89,12 +89,12 @@ class Keeper:
     async def _same_log(self, wire: Wire) -> None:
         """Declares the lost connections dead, and makes sure that everything known of the log still stands."""
         keys, position = self._store.keys, self._position
+        known, entry = position.seq, position.entry
         dead = [keys.void(token) for token in self._tokens]
         head = await wire.call("EVAL", VOID.source, 1 + len(dead), keys.head, *dead, timeout=self._store.limits.call)
-        position.check(head)
-        if position.seq == 0:
+        position.check(head, known)
+        if known == 0:
             return
-        known, entry = position.seq, position.entry
         [*found] = await wire.call("XRANGE", keys.log, entry, entry, timeout=self._store.limits.call)
         if not found:  # trimmed behind us, or replaced by other events
             found = await wire.call("XRANGE", keys.log, "-", "+", "COUNT", 1, timeout=self._store.limits.call)

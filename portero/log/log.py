@@ -189,9 +189,10 @@ class Log:
 
     async def head(self) -> Head:
         """Raises LogUnavailable, or LogDivergence when it is not this log's head."""
+        known = self.position.seq
         async with self.store.reach() as client:
             head: list[Any] = await client.hmget(self.store.keys.head, ["id", "seq", "entry", "policy"])
-        self.position.check(head)
+        self.position.check(head, known)
         return Head(head[0].decode(), Seq(int(head[1])), head[2].decode(), int(head[3]))
 
     async def blob(self, key: str) -> bytes | None:

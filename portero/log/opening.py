@@ -5,12 +5,12 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from portero.domain.ids import ReplicaId
 from portero.errors import LogUnavailable, StoreError
 from portero.log.connect import Store
-from portero.log.embedded import EmbeddedStore
+from portero.log.embedded import EmbeddedStore, Fsync
 from portero.log.health import demand, look
 from portero.log.keeper import NOT_NOW
 from portero.log.keys import Keys
@@ -32,7 +32,7 @@ async def open_log(
     *,
     data: Path,
     name: str = "main",
-    fsync: Literal["always", "everysec"] = "always",
+    fsync: Fsync = "always",
     limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncIterator[Log]:
     """The log in the store at ``url``, or in the embedded one under ``data`` when that is None; closed on leaving.

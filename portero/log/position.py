@@ -27,8 +27,12 @@ class Position:
         if seq > self.seq:
             self.seq, self.entry = seq, entry
 
-    def check(self, head: list[Any]) -> int:
-        """Compares with the store's head (id, seq, entry, policy) and returns its sequence; raises LogDivergence."""
+    def check(self, head: list[Any], known: int) -> int:
+        """Compares with the store's head (id, seq, entry, policy) and returns its sequence; raises LogDivergence.
+
+        ``known`` is ``seq`` from before the store was asked: while its answer was on the way, another connection may
+        have brought newer events.
+        """
         if head[0] is None:
             raise LogDivergence(
                 "The store is empty: the log that was followed is gone. Was it flushed, or is it another database?"
@@ -38,9 +42,9 @@ class Position:
             raise LogDivergence(
                 f"The store holds the log {found}, and {self.id} was followed. Was it flushed or replaced?"
             )
-        if seq < self.seq:
+        if seq < known:
             raise LogDivergence(
-                f"The log ends at event {seq}, and event {self.seq} was written or read before: its tail was "
+                f"The log ends at event {seq}, and event {known} was written or read before: its tail was "
                 "lost, as a failover or a restored backup does it."
             )
         self.policy = max(self.policy, int(head[3]))

@@ -57,5 +57,5 @@ def read_socket(folder: Path) -> str:
     """Where the server listens, or will once it has started."""
     try:
         return (folder / "socket.path").read_text()
-    except FileNotFoundError:
+    except OSError:
         return str(folder.resolve() / "socket")
