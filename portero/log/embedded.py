@@ -167,13 +167,13 @@ class EmbeddedStore:
             except (OSError, TimeoutError, ServerError):
                 return await self._reap()  # it died meanwhile, and is not started again
             try:
-                if await _used_by_others(wire, ours):
-                    logger.info("left the store running: others use it", folder=str(self.folder))
-                    if self._server is not None:
-                        _leave(self._server)
-                    return False
-                # The connection ends instead of an answer, once everything is on disk.
+                # The connection ends instead of an answer when another process, or we, end the server.
                 with contextlib.suppress(ConnectionError, TimeoutError):
+                    if await _used_by_others(wire, ours):
+                        logger.info("left the store running: others use it", folder=str(self.folder))
+                        if self._server is not None:
+                            _leave(self._server)
+                        return False
                     await wire.call("SHUTDOWN", "NOSAVE", "NOW", timeout=STOP_SECONDS)
             finally:
                 wire.abort("stopped")

@@ -1,5 +1,6 @@
 """Opens the log: finds or starts its store, makes sure that it can be relied on, and reads where it ends."""
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from typing import Final
 
 from portero.domain.ids import ReplicaId
 from portero.errors import LogUnavailable, StoreError
+from portero.log.backoff import Backoff
 from portero.log.connect import Store
 from portero.log.embedded import EmbeddedStore, Fsync
 from portero.log.health import demand, look
@@ -49,29 +51,35 @@ async def open_log(
         target = parse_url(url)
         store = Store(locator_of(target, keys.slot), target.login, keys, name=session, limits=limits)
     try:
-        async with _opened(store, replica) as log:
+        log = await _started(store, replica)
+        try:
             yield log
+        finally:
+            await log.close()
     finally:
         await store.close()
         if embedded is not None:
             await embedded.stop(store.name)
 
 
-@asynccontextmanager
-async def _opened(store: Store, replica: ReplicaId) -> AsyncIterator[Log]:
-    try:
-        log = Log(store, replica, await _position(store))
-        await log.start()
-    except StoreError:
-        raise
-    except (*NOT_NOW, LogUnavailable) as error:
-        raise StoreError(
-            f"The store cannot be reached: {str(error) or 'it does not answer'}. Is REDIS_URL right?"
-        ) from error
-    try:
-        yield log
-    finally:
-        await log.close()
+async def _started(store: Store, replica: ReplicaId) -> Log:
+    """Tries for a moment: the store may be starting beside us, or an embedded one just be ending with its last user."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + store.limits.patience
+    backoff = Backoff(0.02, 0.5)
+    while True:
+        try:
+            log = Log(store, replica, await _position(store))
+            await log.start()
+        except StoreError:
+            raise
+        except (*NOT_NOW, LogUnavailable) as error:
+            if loop.time() > until:
+                reason = str(error) or "it does not answer"
+                raise StoreError(f"The store cannot be reached: {reason}. Is REDIS_URL right?") from error
+            await asyncio.sleep(backoff.next())
+        else:
+            return log
 
 
 async def _position(store: Store) -> Position:

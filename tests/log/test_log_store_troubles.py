@@ -11,7 +11,7 @@ from portero.errors import ConfigError, LogFull, LogUnavailable, StoreError
 from portero.log import open_log
 from portero.log.health import judge
 from portero.log.keys import Keys
-from tests.log.support import READ, append, everything, opened, requested, until, write
+from tests.log.support import IMPATIENT, READ, append, everything, opened, requested, until, write
 from tests.stores import REDIS, VALKEY, Place, Server
 
 FIT = {"redis_version": "7.0.15", "role": "master", "aof_enabled": 1, "used_memory": 10, "maxmemory": 0}
@@ -99,9 +99,9 @@ async def test_a_store_that_would_lose_the_log_is_refused_with_what_to_do(own: S
         assert (await log.health()).fatal == ()
 
 
-async def test_a_store_that_is_not_there_is_told_at_once() -> None:
+async def test_a_store_that_is_not_there_is_told() -> None:
     with pytest.raises(StoreError, match=r"cannot be reached.*REDIS_URL"):
-        async with open_log("redis://127.0.0.1:1", ReplicaId("r1"), data=Path("unused")):
+        async with open_log("redis://127.0.0.1:1", ReplicaId("r1"), data=Path("unused"), limits=IMPATIENT):
             raise AssertionError("it was opened")
 
 
