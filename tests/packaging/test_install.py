@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.packaging.tools import ROOT
+from tests.packaging.tools import ROOT, free_port, list_folder, serving
 
 BIN = Path(sys.executable).parent
 
@@ -109,6 +109,12 @@ def test_an_installed_portero_runs_outside_of_the_checkout(installed: Path, tmp_
     checked = run([installed / "portero", "config", "check"], tmp_path)
     assert "filesystem" in checked
     assert list(tmp_path.iterdir()) == [], "looking at the configuration leaves nothing behind"
+
+
+def test_an_installed_gateway_answers_its_first_call(installed: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with serving([installed / "portero", "serve"], tmp_path, port):
+        assert list_folder(port, (tmp_path / "data" / "bearer-token").read_text().strip())
 
 
 def test_the_demo_runs_outside_of_the_checkout(installed: Path, tmp_path: Path) -> None:

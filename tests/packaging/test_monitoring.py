@@ -134,6 +134,8 @@ def query(address: str, expression: str) -> list[Any]:
             found: list[Any] = json.load(answer)["data"]["result"]
             return found
     except urllib.error.HTTPError as error:
+        if error.code == 503:  # it listens, and is not ready
+            return []
         raise AssertionError(f"{expression}: {error.read().decode()}") from error
     except OSError:  # not up yet
         return []

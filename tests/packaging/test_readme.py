@@ -4,13 +4,10 @@ import ast
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import attrs
 import click
@@ -20,7 +17,7 @@ from portero.cli.root import ENTRIES, cli
 from portero.settings.load import load
 from portero.settings.upstreams import KEYS
 from tests.packaging import readme
-from tests.packaging.tools import ROOT, free_port, wait_until
+from tests.packaging.tools import ROOT, free_port, rpc, serving, wait_until
 
 
 def test_every_make_target_exists() -> None:
@@ -104,31 +101,13 @@ class Checkout:
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def post(self, url: str, token: str, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
-        request = urllib.request.Request(url, body, headers)  # noqa: S310 - on the loopback
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            answered: dict[str, Any] = json.load(answer)["result"]
-            return answered
-
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     (tmp_path / ".venv").symlink_to(Path(sys.prefix))
     port = free_port()
-    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PORT": str(port)}
-    output = tmp_path / "output"
-    with output.open("wb") as out:
-        command = [str(tmp_path / ".venv" / "bin" / "portero"), "serve"]
-        process = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=out, stderr=out)
-    try:
-        wait_until(lambda: b"upstream connected" in output.read_bytes(), "the gateway and its file server are up")
+    with serving([tmp_path / ".venv" / "bin" / "portero", "serve"], tmp_path, port):
         yield Checkout(tmp_path, port)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
-    assert process.returncode == 0, output.read_text()
 
 
 def test_the_line_for_claude_code_connects(checkout: Checkout) -> None:
@@ -144,7 +123,7 @@ def test_the_line_for_claude_code_connects(checkout: Checkout) -> None:
     scheme, _, token = header.removeprefix("Authorization: ").partition(" ")
     assert scheme == "Bearer"
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-    assert checkout.post(url, token, "initialize", params)["serverInfo"]["name"] == "portero"
+    assert rpc(url, token, "initialize", params)["serverInfo"]["name"] == "portero"
 
 
 def test_the_first_approval_goes_as_told(checkout: Checkout) -> None:
