@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
@@ -172,8 +173,11 @@ class Log:
         return appended
 
     async def _submit(self, append: Append) -> Appended:
+        began = time.perf_counter()
         self._committer.submit(append)
-        return await append.future
+        appended = await append.future
+        telemetry.LOG_SECONDS.observe(time.perf_counter() - began)
+        return appended
 
     async def prolong(self, timers: Mapping[Aggregate, Millis]) -> None:
         """Moves timers that are set to later times; those that were cleared stay so. Raises LogUnavailable."""
