@@ -25,9 +25,10 @@ from portero.errors import (
     RpcError,
 )
 from portero.gateway import texts
+from portero.gateway.repeats import refuse_repeats
 from portero.gateway.request import PROGRESS_TOKEN, Request
 from portero.gateway.results import Results
-from portero.gateway.services import Services
+from portero.gateway.services import Services, may_ask
 from portero.gateway.taskids import task_id
 from portero.gateway.times import iso
 from portero.telemetry import SPAN_CALL, count_call, span, traceparent, tracing
@@ -84,6 +85,8 @@ class Calls:
 
     async def tool(self, request: Request, tool: Tool, arguments: bytes) -> bytes:
         """The result of a call on a tool: the upstream's, or what the policy has to say."""
+        if may_ask(self._services.verdict_for_lists(tool.canonical, request.client)):
+            refuse_repeats(arguments)
         asked = Asked(Kind.TOOL, tool.server, tool.name, arguments, request.rest("name", "arguments"), tool.facts)
         answer = await self._call(request, asked)
         if isinstance(answer, Done):

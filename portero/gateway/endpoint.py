@@ -85,8 +85,6 @@ class Endpoint:
         try:
             status, answer = await self._dispatch.answer(inbound, message, reply)
         except asyncio.CancelledError:
-            if not flight.gone:
-                raise
             task.uncancel()
             await self._answer_cancelled(flight, request_id)
             return
@@ -96,7 +94,10 @@ class Endpoint:
 
     async def _answer_cancelled(self, flight: Flight, request_id: bytes) -> None:
         """The modern era forbids an answer, and nobody would read it. The older one ends a request only by an answer."""
-        if flight.modern:
+        if not flight.gone:
+            text = "This replica stops, and the request took too long to end with it. Look up what became of it."
+            await flight.reply.answer(503, wire.error(request_id, INTERNAL_ERROR, text))
+        elif flight.modern:
             flight.reply.abandon()
         else:
             await flight.reply.answer(

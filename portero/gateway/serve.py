@@ -59,7 +59,8 @@ def _cannot_listen(listen: Listen, error: OSError) -> str:
         )
     if error.errno == errno.EACCES:
         return f"This user may not listen on {where}: ports below 1024 are reserved. Choose another with PORT in .env."
-    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+    unknown_name = error.errno is not None and error.errno < 0  # the resolver's numbers
+    if error.errno == errno.EADDRNOTAVAIL or unknown_name:
         return f"{listen.host} is not an address of this machine. Set HOST to 127.0.0.1 or 0.0.0.0."
     return f"Cannot listen on {where}: {error.strerror or error}."
 

@@ -60,7 +60,8 @@ def decode(body: bytes | Raw) -> Message:
     except msgspec.ValidationError as error:
         raise BadMessage(INVALID_REQUEST, f"Not a JSON-RPC message: {error}.", id_of(body)) from None
     except msgspec.DecodeError as error:
-        raise BadMessage(PARSE_ERROR, f"{error}.") from None
+        half = " Perhaps a text in it was cut in the middle of a character." if b"\\u" in bytes(body) else ""
+        raise BadMessage(PARSE_ERROR, f"{error}.{half}") from None
     except RecursionError:
         raise BadMessage(PARSE_ERROR, "The body is nested too deeply.") from None
     if message.jsonrpc != "2.0":

@@ -76,7 +76,9 @@ async def test_a_denial_of_a_person_reaches_the_model_with_its_reason(house: Hou
         (17, 17, 200),
     ],
 )
-async def test_an_upstreams_error_comes_through(house: House, name: str, code: int, modern_code: int, status: int) -> None:
+async def test_an_upstreams_error_comes_through(
+    house: House, name: str, code: int, modern_code: int, status: int
+) -> None:
     error = {"code": code, "message": "no such luck", "data": {"why": [1, None]}}
     async with house.caller(name) as caller:
         assert await caller.error("tools/call", {"name": "fixture/fail", "arguments": error}) == (200, error)
@@ -149,7 +151,9 @@ async def test_progress_streams_under_the_clients_own_token(house: House, name: 
 async def test_without_a_token_there_is_no_progress(house: House, name: str, modern: bool) -> None:
     file = house.folder / f"go-{name}"
     async with house.caller(name, modern=modern) as caller:
-        calling = asyncio.create_task(caller.post("tools/call", {"name": "fixture/wait", "arguments": {"file": str(file)}}))
+        calling = asyncio.create_task(
+            caller.post("tools/call", {"name": "fixture/wait", "arguments": {"file": str(file)}})
+        )
         await wait_until(lambda: len(executing(house, name)) == 1, "the call runs")
         file.touch()
         response = await calling
@@ -288,3 +292,21 @@ async def test_a_client_that_knows_tasks_is_shown_all_schemas(house: House, name
         listed = {tool["name"]: tool for tool in (await caller.rpc("tools/list"))["tools"]}
         assert "outputSchema" in listed["fixture/shout"]
         assert (await caller.tool("fixture/shout", text="x"))["resultType"] == "task"
+
+
+# --- what a person approves is what runs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments", ['{"text":"good","text":"bad"}', '{"text":"x","more":[{"a":1,"b":{"c":1,"\\u0063":2}}]}']
+)
+async def test_arguments_that_two_readers_read_differently_are_not_asked_for(
+    house: House, name: str, arguments: str
+) -> None:
+    body = (
+        f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"fixture/effect","arguments":{arguments}}}}}'
+    )
+    async with house.client(name) as http:
+        response = await http.post("/mcp", content=body)
+    assert response.json()["error"]["code"] == -32602
+    assert "twice" in response.json()["error"]["message"]

@@ -67,7 +67,12 @@ async def listening(caller: Caller, wanted: dict[str, Any]) -> AsyncIterator[Str
 
 
 async def test_the_first_frame_acknowledges(house: House, name: str) -> None:
-    wanted = {**TOOLS, "promptsListChanged": True, "resourceSubscriptions": ["made://one"], "resourcesListChanged": False}
+    wanted = {
+        **TOOLS,
+        "promptsListChanged": True,
+        "resourceSubscriptions": ["made://one"],
+        "resourcesListChanged": False,
+    }
     async with house.caller(name, modern=True) as caller, listening(caller, wanted) as stream:
         assert stream.response.headers["content-type"] == "text/event-stream"
         assert stream.response.headers["x-accel-buffering"] == "no"
@@ -77,7 +82,11 @@ async def test_the_first_frame_acknowledges(house: House, name: str) -> None:
             "method": "notifications/subscriptions/acknowledged",
             "params": {
                 "_meta": {STAMP: stream.identity},
-                "notifications": {"toolsListChanged": True, "promptsListChanged": True, "resourceSubscriptions": ["made://one"]},
+                "notifications": {
+                    "toolsListChanged": True,
+                    "promptsListChanged": True,
+                    "resourceSubscriptions": ["made://one"],
+                },
             },
         }
 
@@ -168,7 +177,9 @@ async def test_tasks_are_told_to_those_only_who_declare_them(house: House, name:
     assert (status, error["code"]) == (400, -32021)
 
 
-@pytest.mark.parametrize("wanted", [7, [], {"toolsListChanged": "yes"}, {"taskIds": 7}, {"resourceSubscriptions": ["x"] * 1_001}])
+@pytest.mark.parametrize(
+    "wanted", [7, [], {"toolsListChanged": "yes"}, {"taskIds": 7}, {"resourceSubscriptions": ["x"] * 1_001}]
+)
 async def test_a_wrong_filter_is_refused(house: House, name: str, wanted: Any) -> None:
     async with house.caller(name, modern=True) as caller:
         status, error = await caller.error("subscriptions/listen", {"notifications": wanted})
@@ -202,11 +213,10 @@ async def test_a_silent_stream_shows_signs_of_life() -> None:
 
 
 async def test_streams_end_with_a_result_when_the_server_stops() -> None:
-    async with open_house() as house, house.caller(modern=True) as caller:
-        async with listening(caller, TOOLS) as stream:
-            await stream.next()
-            await asyncio.wait_for(house.stop(), 4)
-            last = await stream.next()
+    async with open_house() as house, house.caller(modern=True) as caller, listening(caller, TOOLS) as stream:
+        await stream.next()
+        await asyncio.wait_for(house.stop(), 4)
+        last = await stream.next()
     assert last["id"] == stream.identity
     assert last["result"]["resultType"] == "complete"
     assert last["result"]["_meta"][STAMP] == stream.identity

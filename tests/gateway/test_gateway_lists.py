@@ -127,7 +127,10 @@ async def test_pinned_tools_and_those_used_lately_are_listed_to_each_client() ->
 
 
 async def test_a_server_without_a_prefix_keeps_its_names() -> None:
-    async with open_house(upstreams=lambda effects: [fixture(effects, prefix=False)]) as house, house.caller() as caller:
+    async with (
+        open_house(upstreams=lambda effects: [fixture(effects, prefix=False)]) as house,
+        house.caller() as caller,
+    ):
         assert "echo" in await names(caller)
         assert (await caller.tool("echo", text="x"))["content"][0]["text"] == "x"
         assert (await caller.document("portero/search_tools", query="echo"))["tools"][0]["name"] == "echo"

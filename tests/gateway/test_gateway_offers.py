@@ -28,7 +28,9 @@ async def test_lists_leave_out_what_is_denied(house: House, name: str, modern: b
 
 @ERAS
 @pytest.mark.parametrize("uri", ["made://one", "made://by/seven"])
-async def test_a_resource_is_read_and_the_reading_is_on_the_log(house: House, name: str, modern: bool, uri: str) -> None:
+async def test_a_resource_is_read_and_the_reading_is_on_the_log(
+    house: House, name: str, modern: bool, uri: str
+) -> None:
     async with house.caller(name, modern=modern) as caller:
         result = await caller.rpc("resources/read", {"uri": uri})
     assert result["contents"] == [{"uri": uri, "text": f"what is in {uri}"}]
@@ -86,7 +88,9 @@ async def test_what_is_asked_for_waits_for_a_person(house: House, name: str) -> 
         ("resources/list", {"cursor": "nonsense"}),
     ],
 )
-async def test_what_is_unknown_is_a_wrong_parameter(house: House, name: str, method: str, params: dict[str, Any]) -> None:
+async def test_what_is_unknown_is_a_wrong_parameter(
+    house: House, name: str, method: str, params: dict[str, Any]
+) -> None:
     async with house.caller(name, modern=True) as caller:
         status, error = await caller.error(method, params)
     assert (status, error["code"]) == (400, -32602)

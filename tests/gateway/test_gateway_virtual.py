@@ -53,7 +53,9 @@ async def test_they_are_listed_with_a_schema_and_called_in_both_spellings(house:
         ("list_tasks", {"status": "nonsense"}),
     ],
 )
-async def test_wrong_arguments_are_said_to_be_wrong(house: House, name: str, tool: str, arguments: dict[str, Any]) -> None:
+async def test_wrong_arguments_are_said_to_be_wrong(
+    house: House, name: str, tool: str, arguments: dict[str, Any]
+) -> None:
     async with house.caller(name) as caller:
         _, error = await caller.error("tools/call", {"name": f"portero/{tool}", "arguments": arguments})
     assert error["code"] == -32602
