@@ -59,7 +59,7 @@ def create_asgi(
     listeners = Listeners(services.options, lists, results, extension)
     methods = Methods(services, results, calls, lists, virtual, extension, offers)
     admission = Admission(services.options, Clients(credentials))
-    endpoint = Endpoint(services.options, admission, Dispatch(methods, listeners))
+    endpoint = Endpoint(services.options, admission, Dispatch(methods, listeners, services.core.replacer.to_fake_result))
 
     @asynccontextmanager
     async def following(_: Litestar) -> AsyncIterator[None]:

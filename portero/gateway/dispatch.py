@@ -1,6 +1,7 @@
 """From a JSON-RPC request to its answer: whatever goes wrong on the way ends as a JSON-RPC error with a fitting status."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -24,7 +25,9 @@ OK: Final = 200
 class Dispatch:
     """Answers requests. Raises nothing but CancelledError."""
 
-    def __init__(self, methods: Methods, listeners: Listeners) -> None:
+    def __init__(self, methods: Methods, listeners: Listeners, mask: Callable[[bytes], bytes]) -> None:
+        """``mask`` hides real values in JSON: an error may quote what a client sent."""
+        self._mask = mask
         self._methods = methods
         self._listeners = listeners
 
@@ -38,7 +41,7 @@ class Dispatch:
                 return OK, wire.result(request_id, await self._listeners.listen(request))
             result = await self._methods.get(request)(request)
         except RpcError as error:
-            return _status(error, inbound), rpc_error(error, request_id)
+            return _status(error, inbound), self._mask(rpc_error(error, request_id))
         except LogError as error:
             text = f"The audit log is unavailable: {error} What is not on the log is not done."
             return (503 if inbound.modern else OK), wire.error(request_id, LOG_UNAVAILABLE, text)

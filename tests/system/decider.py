@@ -1,4 +1,4 @@
-"""A process that decides tasks as fast as it reads their ids from stdin, all with one word, and prints what came of each."""
+"""A process that decides tasks as fast as it reads their ids, all with one word, and prints what came of each."""
 
 import asyncio
 import json
@@ -30,12 +30,13 @@ async def main(verb: str) -> None:
                 outcomes[task] = "already"
 
         await base.core.catch_up()
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             while line := await loop.run_in_executor(None, sys.stdin.readline):
                 group.create_task(decide(line.strip()))
-    print(json.dumps(outcomes))
+    sys.stdout.write("\n" + json.dumps(outcomes))
 
 
 asyncio.run(main(sys.argv[1]))

@@ -1,6 +1,5 @@
 """A Portero as people run it: ``portero serve`` as a process in a folder of its own, real clients, and a big hammer."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -33,7 +32,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], description: str, seconds: float = 20.0) -> Any:
+def wait_until(condition: Callable[[], Any], description: str, seconds: float = 40.0) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():
@@ -53,12 +52,14 @@ class Place:
         self.env = {
             **{name: os.environ[name] for name in KEPT if name in os.environ},
             "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
             "BEARER_TOKEN": TOKEN,
             "PORT": str(self.port),
             "NO_COLOR": "1",
             **env,
         }
         self.gateways: list[subprocess.Popen[bytes]] = []
+        self.clients: list[Client] = []
         mine = {"name": "fx", "command": sys.executable, "args": [str(EFFECTS), str(self.effects)]}
         self.configure("mcps", {"mcps": servers if servers is not None else [mine]})
         self.configure("policies", POLICIES)
@@ -68,6 +69,8 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for client in self.clients:
+            client.http.close()
         for gateway in self.gateways:
             if gateway.poll() is None:
                 gateway.terminate()
@@ -130,15 +133,18 @@ class Place:
             check=False,
         )
 
-    def json(self, *arguments: str) -> Any:
+    def json(self, *arguments: str) -> list[Any]:
+        """What a command says with ``--json``, a value a line."""
         done = self.command(*arguments, "--json")
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
     def client(self, **more: Any) -> "Client":
-        return Client(self.url, **more)
+        client = Client(self.url, **more)
+        self.clients.append(client)
+        return client
 
     def done(self) -> Counter[str]:
         """How often each id had its effect."""
@@ -168,6 +174,12 @@ class Client:
         self.http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
         self.asynchronous = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.asynchronous.aclose()
+
     def rpc(self, method: str, **params: Any) -> dict[str, Any]:
         """The whole answer: ``result`` or ``error``."""
         return last(self.http.post("/mcp", json=message(method, params)))
@@ -188,7 +200,7 @@ class Client:
     def task(self, task: str) -> dict[str, Any]:
         """A task as ``list_tasks`` shows it."""
         listed = document(self.tool("portero/list_tasks", limit=100))["tasks"]
-        return next(item for item in listed if item["task_id"].split("-")[0] == task.split("-")[0])
+        return next(item for item in listed if item["task_id"].split("-")[0] == task.split("-", maxsplit=1)[0])
 
     def check(self, task: str, wait: int = 0) -> dict[str, Any]:
         return self.tool("portero/check_task", task_id=task, wait_seconds=wait)
@@ -215,7 +227,3 @@ def document(answer: dict[str, Any]) -> dict[str, Any]:
 def kill(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
-
-
-def run(coroutine: Any) -> Any:
-    return asyncio.run(coroutine)

@@ -1,0 +1,96 @@
+"""Real values and secrets live in memory only: every byte that a run leaves behind is searched for them."""
+
+import base64
+import json
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.system.place import EFFECTS, TOKEN, Place, kill, wait_until
+
+NAME, MAIL, ACCOUNT, KEY = (
+    "Zoë Qvistgård",
+    "zoe.qvistgaard@harbour.example",
+    "DE44500105175407324931",
+    "rk_live_8d7f6e5c4b3a",
+)
+SECRET = "upstream-secret-51f0c9"
+REPLACEMENTS = {
+    "replacements": [
+        {"fake": "Jane Doe", "real": "${REAL_NAME}", "bidirectional": True},
+        {"fake": "jane@example.com", "real": "${REAL_EMAIL}", "bidirectional": True, "caseSensitive": False},
+        {"fake": "DE00FAKE", "real": "${REAL_BANK_ACCOUNT}", "bidirectional": False},
+        {"fake": "key-fake", "real": "${REAL_API_KEY}", "bidirectional": False, "responseReplacement": "[key]"},
+    ]
+}
+
+
+def forms(value: str) -> set[bytes]:
+    """A value as it may stand in a file: as it is, escaped, in other encodings."""
+    escaped = json.dumps(value)[1:-1]
+    texts = {value, value.lower(), value.upper(), escaped, json.dumps(escaped)[1:-1], quote(value)}
+    return {text.encode() for text in texts} | {base64.b64encode(value.encode()).rstrip(b"=")}
+
+
+def left_behind(folder: Path, effects: Path) -> dict[Path, bytes]:
+    """Every file but the upstream's own and the configuration, which names variables and not values."""
+    return {
+        file: file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and file != effects and file.parent.name != "config"
+    }
+
+
+def test_no_real_value_and_no_secret_is_left_in_any_byte() -> None:
+    env = {"REAL_NAME": NAME, "REAL_EMAIL": MAIL, "REAL_BANK_ACCOUNT": ACCOUNT, "REAL_API_KEY": KEY, "SECRET": SECRET}
+    with Place(LOG_LEVEL="debug", **env) as place:
+        fx = {
+            "name": "fx",
+            "command": sys.executable,
+            "args": [str(EFFECTS), str(place.effects)],
+            "env": {"K": "${SECRET}"},
+        }
+        place.configure(
+            "mcps", {"mcps": [fx, {"name": "gone", "command": "no-such-command", "args": ["${REAL_NAME}"]}]}
+        )
+        place.configure("replacements", REPLACEMENTS)
+        gateway = place.start()
+        client = place.client()
+
+        seen = client.tool("fx/do", id="Jane-1", to="Jane Doe <JANE@example.com>", pay="DE00FAKE", key="key-fake")
+        (item,) = seen["result"]["content"]
+        assert "Jane Doe" in item["text"]
+        assert "jane@example.com" in item["text"].lower()
+        assert "[key]" in item["text"]
+        assert not any(real.lower() in item["text"].lower() for real in (NAME, MAIL, ACCOUNT, KEY))
+
+        # a model that has got hold of real values all the same: they are masked before they are kept
+        client.tool("fx/look", id="look", said=[NAME, {MAIL: MAIL.upper()}, f"x{ACCOUNT}y", f"{KEY}\n"])
+        task = client.ask("Jane-2", body=f"from Jane Doe and {NAME}", deep=[[{"account": ACCOUNT, NAME: 1}]])
+        wrong = client.tool(f"fx/{NAME}", id="x")
+        assert NAME not in json.dumps(wrong, ensure_ascii=False)
+        client.tool("gone/x", id=NAME)
+        shown = place.command("show", task).stdout
+        assert "Jane Doe" in shown
+        assert place.command("approve", task).returncode == 0
+        wait_until(lambda: client.task(task)["status"] == "completed", "it runs")
+        result = json.dumps(client.check(task), ensure_ascii=False)
+        assert "Jane Doe" in result
+        for command in (("tasks",), ("logs",), ("status",), ("explain", "fx/do")):
+            done = place.command(*command)
+            shown += done.stdout + done.stderr
+        metrics = client.http.get("/metrics").text
+        kill(gateway)
+        place.start()
+        for gateway in place.gateways[1:]:
+            gateway.terminate()
+            gateway.wait(20)
+
+        assert place.done()["Jane-2"] == 1
+        files = left_behind(place.folder, place.effects)
+        assert any(b"ToolCallRequested" in content for content in files.values()), "the log was not searched"
+        everything = {**files, Path("shown"): (shown + metrics + result + json.dumps(seen)).encode()}
+        for real in (NAME, MAIL, ACCOUNT, KEY, SECRET, TOKEN):
+            for form in forms(real):
+                found = [str(path) for path, content in everything.items() if form in content]
+                assert not found, f"{form!r} is in {found}"
