@@ -46,7 +46,9 @@ def with_dotenv(environ: Mapping[str, str], folder: Path, problems: list[str]) -
         with path.open(encoding="utf-8-sig") as file:
             for binding in parse_stream(file):
                 if binding.error:
-                    problems.append(f".env, line {binding.original.line}: this is not NAME=value.")
+                    text = binding.original.string
+                    line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+                    problems.append(f".env, line {line}: this is not NAME=value.")
                 elif binding.key is not None and binding.value is not None:
                     found[binding.key] = binding.value
     except FileNotFoundError:

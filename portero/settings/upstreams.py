@@ -26,6 +26,9 @@ _SHORTEST_SECRET: Final = 6
 def read_upstreams(document: Any, values: Mapping[str, str], findings: Findings) -> tuple[UpstreamConfig, ...]:
     """The servers that can be started; the others are among what was skipped."""
     shape = Shape(SERVERS, findings.problems)
+    if isinstance(document, dict) and "mcpServers" in document:
+        shape.wrong("", 'has the form of another program. Write {"mcps": [{"name": …, "command": …}]}, a list.')
+        return ()
     top = shape.table(document, "", ("mcps",))
     entries = shape.get(top, "mcps", list, "")
     if entries is None:

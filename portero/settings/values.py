@@ -118,7 +118,8 @@ class Settings:
             own += [telegram.token, telegram.pairing_code, telegram.webhook_secret]
         texts = {secret.reveal() for secret in own if secret} | {*self.secrets, *more}
         if self.redis_url:
-            texts.add(unquote(urlsplit(self.redis_url.reveal()).password or ""))
+            password = urlsplit(self.redis_url.reveal()).password or ""
+            texts |= {password, unquote(password)}
         return attrs.evolve(self, secrets=tuple(sorted(filter(None, texts), key=lambda text: (-len(text), text))))
 
     def with_bearer_token(self, token: Secret) -> "Settings":

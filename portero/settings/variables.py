@@ -113,9 +113,16 @@ def _webhook(env: Environment) -> str | None:
 def redis_url(env: Environment) -> Secret | None:
     """What the address may be is the log's to say, when it connects; a text without a scheme is no address at all."""
     url = env.text("REDIS_URL")
-    if url is not None and "://" not in url:
+    if url is None:
+        return None
+    try:
+        scheme = urlsplit(url).scheme if "://" in url else ""
+    except ValueError:
+        scheme = ""
+    if not scheme:
         env.problems.append("REDIS_URL is not an address such as redis://host:6379/0.")
-    return Secret(url) if url else None
+        return None
+    return Secret(url)
 
 
 def store_name(env: Environment) -> str:
