@@ -48,7 +48,7 @@ def create_asgi(
     *,
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> Gateway:
-    """Builds the application. It follows the log and the catalogue while it runs, from lifespan start to lifespan end."""
+    """Builds the application. It follows the log and the catalogue from the start of its lifespan to the end."""
     results = Results(services.options.version)
     tasks = Tasks(services)
     calls = Calls(services, results)
@@ -57,9 +57,26 @@ def create_asgi(
     extension = TaskExtension(services, results, tasks)
     offers = Offers(services, results, calls)
     listeners = Listeners(services.options, lists, results, extension)
-    methods = Methods(services, results, calls, lists, virtual, extension, offers)
+    methods = Methods(
+        services,
+        results,
+        calls,
+        virtual,
+        shared={
+            "tools/list": lists.tools_list,
+            "prompts/list": offers.prompts_list,
+            "prompts/get": offers.prompts_get,
+            "resources/list": offers.resources_list,
+            "resources/templates/list": offers.templates_list,
+            "resources/read": offers.resources_read,
+            "completion/complete": offers.complete,
+        },
+        modern={"tasks/get": extension.get, "tasks/update": extension.update, "tasks/cancel": extension.cancel},
+    )
     admission = Admission(services.options, Clients(credentials))
-    endpoint = Endpoint(services.options, admission, Dispatch(methods, listeners, services.core.replacer.to_fake_result))
+    endpoint = Endpoint(
+        services.options, admission, Dispatch(methods, listeners, services.core.replacer.to_fake_result)
+    )
 
     @asynccontextmanager
     async def following(_: Litestar) -> AsyncIterator[None]:
