@@ -71,7 +71,7 @@ class EventStreams:
                     if not _is_stream(response):
                         return
                     await self._events(response, take, lambda: False, position)
-            except httpx2.HTTPError:
+            except (httpx2.HTTPError, TooLong):
                 position.wait = min(position.wait * 2, _LONGEST_RETRY_SECONDS)
             await asyncio.sleep(position.wait)
 

@@ -17,14 +17,14 @@ from mcp.shared.inbound import (
 )
 from msgspec import Raw
 
-from portero.errors import OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
+from portero.errors import OutcomeLost, UpstreamRefused, UpstreamUnavailable
 from portero.settings import UpstreamConfig
 from portero.upstream import jsonrpc
 from portero.upstream.calls import Call
-from portero.upstream.event_streams import EventStreams, TooLong, read_bounded
+from portero.upstream.event_streams import EventStreams, read_bounded
+from portero.upstream.http_failures import moved_to, of_exception, of_status, said
 from portero.upstream.limits import Limits
 from portero.upstream.peer import Peer
-from portero.upstream.transport import TurnedAway
 
 log = structlog.get_logger("portero.upstream")
 
@@ -34,15 +34,6 @@ _LATE_SECONDS: Final = 600.0
 """How long the answer to a call that nobody waits for any more is still read."""
 _ACCEPT: Final = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 _SESSION: Final = "mcp-session-id"
-_NOT_SENT: Final = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.UnsupportedProtocol,
-    httpx2.LocalProtocolError,
-)
-
-
 HeaderMaps = Callable[[str], dict[tuple[str, ...], str]]
 """Which arguments of a tool travel as headers, too: path of the argument -> name of the header."""
 
@@ -87,7 +78,7 @@ class HttpTransport:
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=grace)
         if self._session is not None and not self._modern:
             try:
                 async with asyncio.timeout(grace):
@@ -162,28 +153,17 @@ class HttpTransport:
         call.sent = True
         try:
             async with self._client.stream("POST", self._url, content=message, headers=headers) as response:
-                moved = _moved(response)
+                moved = moved_to(response)
                 if moved is None:
                     await self._take(call, response)
                     return
             self._url = moved
             async with self._client.stream("POST", moved, content=message, headers=headers) as response:
                 await self._take(call, response)
-        except _NOT_SENT as error:
-            call.sent = False
-            self.peer.fail(
-                call, UpstreamUnavailable(f"{self._config.name} cannot be reached ({_said(error)}); nothing was sent.")
-            )
-        except UpstreamError as error:
-            self.peer.fail(call, error)
-        except TooLong as error:
-            text = f"{self._config.name} answered with {error}, more than the {self._limit} bytes that are taken."
-            self.peer.fail(call, OutcomeLost(text))
-        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
-            self.peer.fail(
-                call,
-                OutcomeLost(f"{self._config.name}: the connection broke ({_said(error)}); the call had been sent."),
-            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the call must not wait for ever
+            outcome = of_exception(self._config.name, error, self._limit)
+            call.sent = not isinstance(outcome, UpstreamUnavailable)
+            self.peer.fail(call, outcome)
 
     async def _take(self, call: Call, response: httpx2.Response) -> None:
         if response.status_code >= 300:
@@ -213,22 +193,13 @@ class HttpTransport:
 
     async def _refused(self, call: Call, response: httpx2.Response) -> None:
         """A status that is no success: the JSON-RPC error in its body, or what the status itself says."""
-        status, name = response.status_code, self._config.name
-        body = await read_bounded(response, self._limit)
-        error = jsonrpc.error_in(body)
+        error = jsonrpc.error_in(await read_bounded(response, self._limit))
         if error is not None:
             raise UpstreamRefused(*error)
-        if status == 404 and self._session is not None:
-            self.peer.fail(call, TurnedAway(status, f"{name}: its session has ended; nothing was done."))
+        ended = response.status_code == 404 and self._session is not None
+        self.peer.fail(call, of_status(self._config.name, response.status_code, session_ended=ended))
+        if ended:
             self.peer.lost("its session has ended")
-            return
-        if status in (401, 403):
-            raise TurnedAway(status, f"{name} answers HTTP {status}: check 'headers' of its entry in mcps.json.")
-        if status < 400:
-            raise TurnedAway(status, f"{name} answers HTTP {status}, a redirect: put the final address into 'url'.")
-        if status < 500:
-            raise TurnedAway(status, f"{name} answers HTTP {status}; nothing was done.")
-        raise OutcomeLost(f"{name} answers HTTP {status}; the call had been sent.")
 
     async def _tell(self, message: bytes, headers: dict[str, str], *, listen: bool) -> None:
         try:
@@ -236,21 +207,6 @@ class HttpTransport:
             if response.status_code >= 400:
                 log.info("a notification was refused", upstream=self._config.name, status=response.status_code)
         except httpx2.HTTPError as error:
-            log.info("a notification was not delivered", upstream=self._config.name, error=_said(error))
+            log.info("a notification was not delivered", upstream=self._config.name, error=said(error))
         if listen and not self._modern:
             await self._streams.follow(self._headers, lambda data: self._received(data, None))
-
-
-def _moved(response: httpx2.Response) -> str | None:
-    """Where to send the same message again: only within the same origin, and only where the method stays the same."""
-    there = response.next_request
-    if there is None or response.status_code not in (307, 308):
-        return None
-    here = response.request.url
-    same = (there.url.scheme, there.url.host, there.url.port) == (here.scheme, here.host, here.port)
-    return str(there.url) if same else None
-
-
-def _said(error: Exception) -> str:
-    """What a network error says, without the address: it may hold credentials."""
-    return str(error) or type(error).__name__

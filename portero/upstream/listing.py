@@ -15,6 +15,7 @@ log = structlog.get_logger("portero.upstream")
 
 MAX_PAGES: Final = 200
 MAX_ITEMS: Final = 10_000
+MAX_BYTES: Final = 64 * 1024 * 1024
 """A list that never ends would fill the memory; what is beyond is left out, and said."""
 
 Ask = Callable[[str, bytes], Awaitable[bytes]]
@@ -68,6 +69,7 @@ async def list_all(upstream: str, kind: Kind, ask: Ask) -> tuple[bytes, ...]:
     found: list[bytes] = []
     seen: set[str] = set()
     cursor: str | None = None
+    size = 0
     for _ in range(MAX_PAGES):
         params = b"{}" if cursor is None else msgspec.json.encode({"cursor": cursor})
         try:
@@ -80,7 +82,8 @@ async def list_all(upstream: str, kind: Kind, ask: Ask) -> tuple[bytes, ...]:
         found += items
         if cursor is None:  # "" is a cursor like any other
             return tuple(found)
-        if cursor in seen or len(found) >= MAX_ITEMS:
+        size += len(answer)
+        if cursor in seen or len(found) >= MAX_ITEMS or size >= MAX_BYTES:
             break
         seen.add(cursor)
     log.warning("a list has no end, the rest is left out", upstream=upstream, method=kind.method, items=len(found))

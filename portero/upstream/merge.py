@@ -38,7 +38,7 @@ class Section:
     """Whether it was ever connected; before that, nothing is known of its tools."""
 
 
-def section(config: UpstreamConfig, listing: Listing) -> Section:
+def section(config: UpstreamConfig, listing: Listing, mask: Callable[[str], str] = str) -> Section:
     dropped: list[str] = []
     name, prefix = config.name, config.prefix
 
@@ -48,12 +48,12 @@ def section(config: UpstreamConfig, listing: Listing) -> Section:
             try:
                 found.append(read(raw))
             except ValueError as error:
-                dropped.append(f"{_shown_name(raw)}: {error}")
+                dropped.append(mask(f"{_shown_name(raw)}: {error}"))
         return tuple(found)
 
     return Section(
         config,
-        taken(listing.tools, lambda raw: offers.tool(name, raw, prefix=prefix)),
+        taken(listing.tools, lambda raw: offers.tool(name, raw, prefix=prefix, mask=mask)),
         taken(listing.prompts, lambda raw: offers.prompt(name, raw, prefix=prefix)),
         taken(listing.resources, lambda raw: offers.resource(name, raw)),
         taken(listing.templates, lambda raw: offers.template(name, raw)),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from portero.errors import UNSUPPORTED_VERSION, UpstreamRefused, UpstreamUnavailable
+from portero.errors import UNSUPPORTED_VERSION, OutcomeLost, UpstreamRefused, UpstreamUnavailable
 from portero.upstream.eras import HANDSHAKE, MODERN, Server, initialize_params, modern_meta
 from portero.upstream.params import SERVER_INFO
 from portero.upstream.peer import Peer
@@ -93,6 +93,10 @@ async def _discover(peer: Peer, transport: Transport, version: str, capabilities
         if away.status in _UNAUTHORIZED:
             raise
         raise NotModern from away
+    except OutcomeLost as lost:
+        if peer.closed.done():
+            raise
+        raise NotModern from lost  # such as an HTTP 500 for a method that it does not know
     except msgspec.DecodeError as error:
         raise NotModern from error
     mutual = [known for known in MODERN if known in found.supportedVersions]

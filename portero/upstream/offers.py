@@ -1,7 +1,7 @@
 """What an upstream offers, one value each: tools, prompts, resources and resource templates."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -116,8 +116,8 @@ _resource = msgspec.json.Decoder(_Resource)
 _template = msgspec.json.Decoder(_Template)
 
 
-def tool(server: str, raw: bytes, *, prefix: bool = True) -> Tool:
-    """Raises ``ValueError`` with the reason why it is not taken."""
+def tool(server: str, raw: bytes, *, prefix: bool = True, mask: Callable[[str], str] = str) -> Tool:
+    """``mask`` hides real values in what goes on the log. Raises ``ValueError`` with the reason why it is not taken."""
     found = _read(_definition, raw)
     _check(found.name)
     hints = _hints(found.annotations)
@@ -132,7 +132,7 @@ def tool(server: str, raw: bytes, *, prefix: bool = True) -> Tool:
         _text(found.description) or "",
         prefix,
         facts=ToolFacts(
-            title=title,
+            title=mask(title) if title is not None else None,
             read_only=_flag(hints.readOnlyHint),
             destructive=_flag(hints.destructiveHint),
             idempotent=_flag(hints.idempotentHint),

@@ -58,7 +58,8 @@ class Peer:
 
     @property
     def in_flight(self) -> int:
-        return len(self._calls)
+        """Calls under way; a subscription is none."""
+        return sum(call.idle is not None for call in self._calls.values())
 
     # --- outwards --------------------------------------------------------------------------------------------------
 
@@ -166,19 +167,16 @@ class Peer:
             self._garbage(data)
             return
         call = self._calls.pop(identity, None)
-        if call is None:
-            self._answered_late(identity, message)
-        elif not call.future.done():
-            if message.error:
-                call.future.set_exception(UpstreamRefused(*jsonrpc.decode_error(bytes(message.error))))
-            else:
-                call.future.set_result(bytes(message.result))
+        if call is None and identity not in self._late:
+            self._garbage(data)  # an answer to nothing that was asked
+        elif call is None or call.future.done():
+            self._answered_late(self._late.pop(identity, None) if call is None else call.on_late, message)
+        elif message.error:
+            call.future.set_exception(UpstreamRefused(*jsonrpc.decode_error(bytes(message.error))))
+        else:
+            call.future.set_result(bytes(message.result))
 
-    def _answered_late(self, identity: int, message: Envelope) -> None:
-        if identity not in self._late:
-            log.info("answer to nothing that was asked", upstream=self.name, id=identity)
-            return
-        on_late = self._late.pop(identity)
+    def _answered_late(self, on_late: Late | None, message: Envelope) -> None:
         refused = UpstreamRefused(*jsonrpc.decode_error(bytes(message.error))) if message.error else None
         log.info("late answer", upstream=self.name, is_error=refused is not None)
         if on_late is not None:

@@ -86,6 +86,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
         return True
 
     def _alive(self) -> bool:
+        if not self.pid:
+            return False
         if not self._exited.done():
             return True
         try:
@@ -97,6 +99,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
         return not _only_zombies(self.pid)
 
     def _signal(self, number: signal.Signals) -> None:
+        if not self.pid:
+            return  # never started: group 0 would be our own
         try:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):

@@ -21,7 +21,10 @@ CATEGORIES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Keywords over name and description; any other word is its own keyword."""
 
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
+LONGEST_QUERY: Final = 400
+"""Characters that are looked at: every word is compared with every word of every tool."""
+
+_WORD: Final = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 _EMPTY: Final = frozenset(
     {
         *(
@@ -85,7 +88,7 @@ class Index:
     def search(self, query: str | None, category: str | None) -> list[Tool]:
         """The best first; all in catalogue order where nothing is asked for."""
         entries = [entry for entry in self._entries if not category or in_category(entry.tool, category)]
-        asked = query.strip() if query else ""
+        asked = query.strip()[:LONGEST_QUERY] if query else ""
         if not asked:
             return [entry.tool for entry in entries]
         wanted = _meaningful(words(asked))

@@ -42,7 +42,8 @@ class Supervisor:
         self.tried = asyncio.Event()
         """Set once the first attempt has ended, one way or the other."""
         self.grace = limits.grace
-        self._limits, self._new_link, self._mask = limits, new_link, mask
+        self.mask = mask
+        self._limits, self._new_link = limits, new_link
         self._on_connected, self._on_listing, self._on_lost = on_connected, on_listing, on_lost
         self._since = _now()
         self._last_error: str | None = None
@@ -84,9 +85,9 @@ class Supervisor:
             restarts=self.restarts,
             retry_at=self.retry_at,
             last_error=self._last_error,
-            server=f"{server.name} {server.version}" if server is not None else None,
+            server=self.mask(f"{server.name} {server.version}") if server is not None else None,
             protocol=server.protocol if server is not None else None,
-            instructions=server.instructions if server is not None else None,
+            instructions=self.mask(server.instructions) if server is not None and server.instructions else None,
             pid=self._link.pid if self._link is not None else None,
             in_flight=session.peer.in_flight if session is not None else 0,
             garbage=session.peer.garbage if session is not None else 0,
@@ -155,8 +156,7 @@ class Supervisor:
         log.info(
             "upstream connected",
             upstream=self.config.name,
-            server=server.name,
-            version=server.version,
+            server=self.mask(f"{server.name} {server.version}"),
             protocol=server.protocol,
             tools=len(listing.tools),
         )
@@ -171,7 +171,7 @@ class Supervisor:
 
     def _end(self, reason: str, lasted: float) -> None:
         self._disconnected()
-        self._last_error = self._mask(reason)
+        self._last_error = self.mask(reason)
         self._ask_modern = self._ask_modern or not lasted
         self.failures = 1 if lasted >= self._limits.stable else self.failures + 1
         self._becomes(State.CRASH_LOOP if self._limits.crash_loop(self.failures) else State.LOST)

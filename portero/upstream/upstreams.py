@@ -1,6 +1,7 @@
 """All upstreams: one supervised owner each, one catalogue, one way to ask them something."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from portero.domain.events import CatalogueChanged, UpstreamConnected, UpstreamE
 from portero.domain.ids import ReplicaId
 from portero.errors import ConfigError, UpstreamUnavailable
 from portero.settings import UpstreamConfig
+from portero.telemetry import UPSTREAM_SECONDS
 from portero.upstream import merge
 from portero.upstream.calls import Late
 from portero.upstream.catalogue import Catalogue
@@ -128,16 +130,20 @@ class Upstreams:
         supervisor = self._supervisors.get(upstream)
         if supervisor is None:
             raise UpstreamUnavailable(f"There is no server {upstream!r} in the configuration; nothing was sent.")
-        return await supervisor.request(
-            method,
-            params,
-            wait=wait,
-            idle=timeout,
-            on_progress=on_progress,
-            on_late=on_late,
-            context=context,
-            capabilities=capabilities,
-        )
+        began = time.perf_counter()
+        try:
+            return await supervisor.request(
+                method,
+                params,
+                wait=wait,
+                idle=timeout,
+                on_progress=on_progress,
+                on_late=on_late,
+                context=context,
+                capabilities=capabilities,
+            )
+        finally:
+            UPSTREAM_SECONDS.observe(time.perf_counter() - began)
 
     def status(self) -> list[UpstreamStatus]:
         """In the order of the configuration."""
@@ -180,7 +186,8 @@ class Upstreams:
         name = supervisor.config.name
         catalogue = self._merged(supervisor, listing)
         tools = sum(tool.server == name for tool in catalogue.tools)
-        event = UpstreamConnected(self._replica, server.name, server.version, server.protocol, tools)
+        mask = supervisor.mask
+        event = UpstreamConnected(self._replica, mask(server.name), mask(server.version), server.protocol, tools)
         self._say(name, event, State.CONNECTED)
         self._publish(catalogue)
 
@@ -203,7 +210,7 @@ class Upstreams:
 
     def _merged(self, supervisor: Supervisor, listing: Listing) -> Catalogue:
         """A lost upstream keeps its tools: calls to them say so, and nobody's list of tools flickers."""
-        section = merge.section(supervisor.config, listing)
+        section = merge.section(supervisor.config, listing, supervisor.mask)
         self._sections[supervisor.config.name] = section
         for warning in merge.warnings(section):
             log.warning("catalogue", upstream=supervisor.config.name, warning=warning)

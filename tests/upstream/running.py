@@ -31,7 +31,7 @@ class Running(Upstreams):
 
     def __init__(self, *configs: UpstreamConfig, **more: Any) -> None:
         self.events: list[tuple[str, UpstreamEvent]] = []
-        options = {"mask": lambda text: text.replace("REAL", "FAKE"), "limits": QUICK} | more
+        options: dict[str, Any] = {"mask": lambda text: text.replace("REAL", "FAKE"), "limits": QUICK} | more
         super().__init__(configs, replica=REPLICA, on_event=lambda *said: self.events.append(said), **options)
 
     async def call(self, upstream: str, tool: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> Any:

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -160,7 +162,7 @@ async def test_stopping_takes_no_longer_than_it_may(tmp_path: Path) -> None:
     assert [pid for pid in pids if alive(pid)] == []
 
 
-def _lines(logs: list[dict[str, object]]) -> list[str]:
+def _lines(logs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [str(entry["line"]) for entry in logs if entry["event"] == "stderr"]
 
 

@@ -57,7 +57,7 @@ async def test_what_happens_is_reported_once_and_only_when_it_changes() -> None:
         ("f", UpstreamLost),
     ]
     connected, _, lost, _, stopped = [event for _, event in upstreams.events]
-    assert connected == UpstreamConnected("r1", "fixture", "1.2.3", "2025-11-25", 17)  # type: ignore[arg-type] # plain text
+    assert connected == UpstreamConnected("r1", "fixture", "1.2.3", "2025-11-25", 17)
     assert isinstance(lost, UpstreamLost)
     assert isinstance(stopped, UpstreamLost)
     assert (lost.failures, lost.crash_loop, lost.retry_at is not None) == (1, False, True)
@@ -73,7 +73,7 @@ async def test_failing_again_and_again_is_a_crash_loop_that_is_still_tried(tmp_p
             await upstreams.call("f", "echo", {"text": "x"})
         await upstreams.becomes("f", State.CONNECTED)
         assert await upstreams.said("f", "echo", {"text": "at last"}) == "at last"
-        lost = upstreams.events_of(UpstreamLost)
+    lost = upstreams.events_of(UpstreamLost)
     assert len(starts.read_text().splitlines()) >= 14
     assert [event.crash_loop for event in lost] == [False, True, False]  # first failure, crash loop, our own stop
     assert lost[1].failures == 5
@@ -92,7 +92,7 @@ async def test_one_that_died_after_a_long_life_starts_with_a_clean_slate() -> No
     async with running(fixture(), limits=limits) as upstreams:
         for turn in range(7):
             os.kill(upstreams.of("f").pid or 0, signal.SIGKILL)
-            await until(lambda turn=turn: upstreams.of("f").restarts == turn + 1, "it is started again")  # type: ignore[misc] # the turn is bound
+            await until(lambda turn=turn: upstreams.of("f").restarts == turn + 1, "it is started again")
             assert (await upstreams.becomes("f", State.CONNECTED)).failures == 1
 
 

@@ -1,0 +1,137 @@
+"""The catalogue as values: names, collisions, pins, order. No servers here."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portero.settings import UpstreamConfig
+from portero.upstream import Catalogue, Spelling, merge, names
+from portero.upstream.listing import Listing
+
+
+def section(name: str, *tools: str, **options: Any) -> merge.Section:
+    config = UpstreamConfig(name, "x", **options)
+    return merge.section(config, Listing(tuple(json.dumps({"name": tool}).encode() for tool in tools)))
+
+
+def catalogue(*sections: merge.Section) -> Catalogue:
+    return merge.merge(sections, 1)
+
+
+def test_a_tool_is_found_by_each_of_its_names_and_by_no_other() -> None:
+    found = catalogue(section("github", "create_issue", "a/b"), section("plain", "echo", prefix=False))
+    tool = found.resolve("github/create_issue")
+    assert tool is not None
+    assert found.resolve("github__create_issue") is tool
+    assert (tool.spelled(Spelling.SLASH), tool.spelled(Spelling.SAFE)) == (
+        "github/create_issue",
+        "github__create_issue",
+    )
+    assert found.resolve("github/a/b") is found.resolve("github__a_b")
+    assert found.resolve("echo") is found.resolve("plain/echo") is found.resolve("plain__echo")
+    for unknown in (
+        "create_issue",
+        "github/",
+        "github/*",
+        "*",
+        "",
+        "github",
+        "GitHub/create_issue",
+        "github/create_issue ",
+    ):
+        assert found.resolve(unknown) is None
+
+
+def test_the_first_of_two_colliding_tools_keeps_the_name_and_both_are_named() -> None:
+    found = catalogue(section("a", "b__c"), section("a__b", "c", "d"))
+    assert [tool.canonical for tool in found.tools] == ["a/b__c", "a__b/d"]
+    assert found.dropped["a__b"] == ("c: a__b/c and a/b__c would both be 'a__b__c'; the first keeps the name",)
+    assert found.resolve("a__b/c") is None
+    resolved = found.resolve("a__b__c")
+    assert resolved is not None
+    assert resolved.canonical == "a/b__c"
+
+
+def test_a_server_without_a_prefix_takes_no_name_from_others() -> None:
+    github = section("github", "create_issue")
+    thief = section(
+        "thief", "github/create_issue", "github__create_issue", "portero/call", "portero__call", prefix=False
+    )
+    for sections in ((github, thief), (thief, github), (thief, section("github"))):
+        found = catalogue(*sections)
+        assert not [tool for tool in found.tools if tool.server == "thief"]
+        assert len(found.dropped["thief"]) == 4
+
+
+def test_two_bare_names_collide() -> None:
+    found = catalogue(section("one", "echo", prefix=False), section("two", "echo", prefix=False))
+    assert [tool.canonical for tool in found.tools] == ["one/echo"]
+    assert found.dropped["two"] == ("echo: two/echo and one/echo would both be 'echo'; the first keeps the name",)
+
+
+def test_long_names_and_pins_of_nothing_are_warned_of() -> None:
+    long = "x" * 112
+    assert merge.warnings(section("f", long[:-1])) == []
+    assert merge.warnings(section("f", long)) == [f"f/{long}: with its 114 characters, Claude Code will not show it"]
+    assert merge.warnings(section("f", "a", pinned_tools=("a", "b"))) == ["f: there is no tool 'b' to pin"]
+
+
+def test_pinned_and_lately_used_tools_are_listed_and_the_rest_stays_callable() -> None:
+    found = catalogue(
+        section("pins", "a", "b", "c", pinned_tools=("b", "pins/c")),
+        section("all", "d"),
+        section("none", "e", pinned_tools=()),
+    )
+    assert [tool.canonical for tool in found.listed()] == ["pins/b", "pins/c", "all/d"]
+    assert [tool.canonical for tool in found.listed(["pins/a", "gone/x"])] == ["pins/a", "pins/b", "pins/c", "all/d"]
+    assert found.resolve("none/e") is not None
+
+
+def test_a_definition_has_one_digest_whatever_the_order_of_its_members() -> None:
+    one = merge.section(UpstreamConfig("f", "x"), Listing((b'{"name":"a","inputSchema":{"x":1,"y":2}}',)))
+    other = merge.section(UpstreamConfig("f", "x"), Listing((b'{"inputSchema": {"y": 2, "x": 1}, "name": "a"}',)))
+    changed = merge.section(UpstreamConfig("f", "x"), Listing((b'{"name":"a","inputSchema":{"x":1,"y":3}}',)))
+    digests = [one.tools[0].facts.definition, other.tools[0].facts.definition, changed.tools[0].facts.definition]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.text(max_size=6)), max_size=30), st.booleans())
+def test_every_name_leads_to_one_tool_and_nothing_is_lost_silently(
+    given_tools: list[tuple[str, str]], bare: bool
+) -> None:
+    sections = [
+        section(name, *(tool for server, tool in given_tools if server == name), prefix=not (bare and name == "a"))
+        for name in "abc"
+    ]
+    found = catalogue(*sections)
+    for tool in found.tools:
+        for spelling in Spelling:
+            assert found.resolve(tool.spelled(spelling)) is tool
+        assert found.resolve(tool.canonical) is tool
+    assert len({tool.safe for tool in found.tools}) == len(found.tools)
+    assert len(found.tools) + sum(map(len, found.dropped.values())) == len(given_tools)
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_safe_names_are_safe(server: str, tool: str) -> None:
+    assert set(names.safe(server, tool)) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+@pytest.mark.parametrize(
+    ("template", "uri", "fits"),
+    [
+        ("file:///{path}", "file:///a/b", True),
+        ("file:///{path}", "file:///", False),
+        ("a://{x}/b/{y}", "a://1/b/2", True),
+        ("a://{x}/b/{y}", "a://1/c/2", False),
+        ("a://.+", "a://xx", False),
+    ],
+)
+def test_a_template_owns_what_fits_it(template: str, uri: str, fits: bool) -> None:
+    config = UpstreamConfig("f", "x")
+    listing = Listing(templates=(json.dumps({"uriTemplate": template, "name": "t"}).encode(),))
+    found = merge.merge([merge.section(config, listing)], 1)
+    assert found.owner(uri) == ("f" if fits else None)

@@ -1,0 +1,125 @@
+"""The small parts of the pipe, by themselves: lines out of chunks, params, messages."""
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portero.upstream import jsonrpc
+from portero.upstream.lines import Lines
+from portero.upstream.params import OURS, with_meta, without_progress_token
+
+TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=10,
+)
+OBJECTS = st.dictionaries(TEXTS | st.sampled_from(["_meta", "name", "arguments"]), JSON, max_size=5)
+
+
+@given(st.lists(st.binary(max_size=40).map(lambda data: data.replace(b"\n", b"")), max_size=20), st.data())
+def test_lines_come_whole_however_they_are_cut(lines: list[bytes], data: Any) -> None:
+    got: list[bytes] = []
+    long: list[int] = []
+    feeder = Lines(20, got.append, lambda head, tail, size: long.append(size))
+    stream = b"\n".join(lines)
+    while stream:
+        cut = data.draw(st.integers(1, len(stream)))
+        feeder.feed(stream[:cut])
+        stream = stream[cut:]
+    feeder.end()
+    assert got == [line for line in lines if 0 < len(line) <= 20]
+    assert long == [len(line) for line in lines if len(line) > 20]
+
+
+def test_of_a_line_that_is_too_long_only_the_edges_are_kept() -> None:
+    found: list[tuple[bytes, bytes, int]] = []
+    feeder = Lines(1000, lambda line: None, lambda *edges: found.append(edges))
+    feeder.feed(b"begin")
+    for _ in range(1000):
+        feeder.feed(b"x" * 100)
+        assert feeder._size < 1100 or not feeder._parts
+    feeder.feed(b"end\nnext\n")
+    ((head, tail, size),) = found
+    assert head.startswith(b"beginxxx")
+    assert tail.endswith(b"xxxend")
+    assert (len(head), len(tail), size) == (256, 256, 100_008)
+
+
+@given(OBJECTS, OBJECTS, st.booleans(), st.booleans())
+def test_params_keep_everything_but_what_is_ours_to_say(
+    params: dict[str, Any], meta: dict[str, Any], compact: bool, ascii_only: bool
+) -> None:
+    theirs = meta | {"progressToken": "theirs", "io.modelcontextprotocol/clientInfo": {}}
+    given_params = params | {"_meta": theirs}
+    separators = (",", ":") if compact else (", ", ": ")
+    text = json.dumps(given_params, separators=separators, ensure_ascii=ascii_only).encode()
+    result = json.loads(with_meta(text, b'"progressToken":7'))
+    kept = {key: value for key, value in theirs.items() if key not in OURS}
+    assert result == given_params | {"_meta": kept | {"progressToken": 7}}
+
+
+@pytest.mark.parametrize(
+    ("params", "result"),
+    [
+        (b"", {"_meta": {"t": 1}}),
+        (b"{}", {"_meta": {"t": 1}}),
+        (b'{"a":1}', {"a": 1, "_meta": {"t": 1}}),
+        (b' { "a" : 1 } ', {"a": 1, "_meta": {"t": 1}}),
+        (b'{"_meta":null,"a":1}', {"a": 1, "_meta": {"t": 1}}),
+        (b'{"\\u005fmeta":{"progressToken":9,"k":2}}', {"_meta": {"k": 2, "t": 1}}),
+        (b'{"a":"_meta\\""}', {"a": '_meta"', "_meta": {"t": 1}}),
+    ],
+)
+def test_meta_goes_into_params_of_any_shape(params: bytes, result: dict[str, Any]) -> None:
+    merged = with_meta(params, b'"t":1')
+    assert json.loads(merged) == result
+    assert merged.count(b"_meta") == json.dumps(result).count("_meta")
+
+
+def test_without_anything_to_say_params_stay_as_they_are() -> None:
+    assert with_meta(b'{"a": 1.50}', b"") == b'{"a": 1.50}'
+    assert json.loads(with_meta(b'{"_meta":{"progressToken":1}}', b"")) == {}
+
+
+def test_a_report_of_progress_loses_our_token_only() -> None:
+    params = b'{"progressToken":7,"progress":1.50,"x":[1]}'
+    assert without_progress_token(params) == b'{"progress":1.50,"x":[1]}'
+
+
+@given(OBJECTS)
+def test_results_pass_through_the_envelope_unchanged(result: dict[str, Any]) -> None:
+    text = json.dumps(result)
+    (message,) = jsonrpc.decode(b'{"jsonrpc":"2.0","id":1,"result":%b}' % text.encode())
+    assert bytes(message.result).decode() == text
+
+
+@given(st.binary())
+def test_anything_is_a_message_or_no_message(data: bytes) -> None:
+    with contextlib.suppress(jsonrpc.NotAMessage):
+        assert isinstance(jsonrpc.decode(data), list)
+
+
+def test_batches_are_taken_apart() -> None:
+    found = jsonrpc.decode(b'[{"id":1,"result":{}},{"method":"m"}]')
+    assert [(message.id, message.method) for message in found if message.method is None] == [(1, None)]
+    assert len(found) == 2
+
+
+def test_bytes_that_are_no_text_do_not_cost_the_answer() -> None:
+    (message,) = jsonrpc.decode(b'{"id":1,"result":{"a":"\xff\xfe"}}')
+    assert json.loads(bytes(message.result)) == {"a": "��"}
+
+
+@pytest.mark.parametrize("raw", [b"[]", b'{"code":"x"}', b"7", b'{"code":1,"message":2}'])
+def test_an_error_that_is_none_is_an_internal_error(raw: bytes) -> None:
+    assert jsonrpc.decode_error(raw)[0] == -32603
+
+
+def test_deep_nesting_is_no_way_in() -> None:
+    with pytest.raises(jsonrpc.NotAMessage):
+        jsonrpc.decode(b'{"id":1,"result":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
