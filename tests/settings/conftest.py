@@ -1,3 +1,5 @@
+"""A place to configure."""
+
 from pathlib import Path
 
 import pytest
