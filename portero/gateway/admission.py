@@ -8,9 +8,8 @@ from litestar.types import Receive, Scope, Send
 
 from portero.domain.ids import ClientId
 from portero.errors import FORBIDDEN, HEADER_MISMATCH, INVALID_REQUEST, TOO_LARGE, UNAUTHORIZED
-from portero.gateway import wire
 from portero.gateway.auth import Clients
-from portero.gateway.http import ALLOW_POST, CHALLENGE, Accepts, Header, is_json
+from portero.gateway.http import ALLOW_POST, CHALLENGE, Accepts, Header, Refusal, is_json
 from portero.gateway.options import Options
 from portero.gateway.origin import Origins
 from portero.gateway.request import is_modern
@@ -28,17 +27,6 @@ ONCE_ONLY: Final = frozenset(
     }
 )
 """Headers whose first and last copy must not tell two readers two things."""
-
-
-class Refusal(Exception):
-    """An answer that is given before the body is read. ``reason`` is its label in the metrics."""
-
-    def __init__(self, status: int, code: int, message: str, *headers: Header, reason: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = wire.error(wire.NULL, code, message)
-        self.headers = headers
-        self.reason = reason
 
 
 @attrs.define

@@ -1,4 +1,4 @@
-"""From a JSON-RPC request to its answer: whatever goes wrong on the way ends as a JSON-RPC error with a fitting status."""
+"""From a JSON-RPC request to its answer: whatever goes wrong on the way ends as a JSON-RPC error."""
 
 import time
 from collections.abc import Callable

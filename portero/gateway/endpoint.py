@@ -12,10 +12,10 @@ from msgspec import UNSET
 
 from portero.errors import HTTP_STATUS, INTERNAL_ERROR, INVALID_REQUEST, UNSUPPORTED_VERSION, RpcError
 from portero.gateway import wire
-from portero.gateway.admission import Admission, Inbound, Refusal
+from portero.gateway.admission import Admission, Inbound
 from portero.gateway.dispatch import Dispatch, rpc_error
 from portero.gateway.flights import Flight, Flights, flight_key
-from portero.gateway.http import BodyTooLarge, ClientGone, read_body, send_empty, send_json, send_refusal
+from portero.gateway.http import BodyTooLarge, ClientGone, Refusal, read_body, send_empty, send_json, send_refusal
 from portero.gateway.options import Options
 from portero.gateway.reply import BatchReply, HttpReply
 from portero.gateway.request import BATCH_VERSION, SUPPORTED_VERSIONS, unsupported_version_data
@@ -47,7 +47,7 @@ class Endpoint:
                 raise self._admission.too_large() from None
         except Refusal as refusal:
             REFUSED_REQUESTS.labels(refusal.reason).inc()
-            await send_refusal(receive, send, headers, refusal.status, refusal.body, refusal.headers)
+            await send_refusal(receive, send, headers, refusal)
         except ClientGone:
             return
         else:
@@ -93,7 +93,7 @@ class Endpoint:
         await reply.answer(status, answer)
 
     async def _answer_cancelled(self, flight: Flight, request_id: bytes) -> None:
-        """The modern era forbids an answer, and nobody would read it. The older one ends a request only by an answer."""
+        """The modern era forbids an answer, and nobody would read it. The older one ends requests by answers only."""
         if not flight.gone:
             text = "This replica stops, and the request took too long to end with it. Look up what became of it."
             await flight.reply.answer(503, wire.error(request_id, INTERNAL_ERROR, text))
@@ -112,7 +112,7 @@ class Endpoint:
     def _take(self, inbound: Inbound, message: wire.Message) -> None:
         """A notification or a response. Raises RpcError when the era does not take it."""
         if message.method is UNSET:
-            # Nothing is ever asked of clients, so their answers are none of ours. The older era takes them all the same.
+            # Nothing is ever asked of clients, so their answers are none of ours. The older era takes them though.
             answers = message.id is not UNSET and (message.result is not UNSET or message.error is not UNSET)
             if inbound.modern or not answers:
                 raise wire.BadMessage(INVALID_REQUEST, "The body must be one JSON-RPC request or notification.")

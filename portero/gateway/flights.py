@@ -1,6 +1,6 @@
-"""Requests under way: watched for clients that go away, cancelled when a client says so, kept alive when they take long.
+"""Requests under way: watched for clients that leave, cancelled when a client says so, kept alive when they take long.
 
-One timer serves all of them, and only while there are any: a request that is answered at once pays two dictionary steps.
+One timer serves all, and only while there are any: a request that is answered at once pays two dictionary steps.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class Flights:
             flight.watcher.cancel()
 
     def cancel(self, key: tuple[object, ...]) -> bool:
-        """Cancels the one request under way that ``key`` names. Two of that key are two clients' with one token: neither."""
+        """Cancels the one request that ``key`` names; of two with that key (two programs, one token) neither."""
         found = [flight for flight in self._flights if flight.key == key]
         if len(found) != 1:
             return False

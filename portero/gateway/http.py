@@ -6,6 +6,8 @@ from typing import Final
 
 from litestar.types import Receive, Send
 
+from portero.gateway import wire
+
 Header = tuple[bytes, bytes]
 
 JSON_TYPE: Final = (b"content-type", b"application/json")
@@ -18,6 +20,17 @@ CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="portero"')
 
 class BodyTooLarge(Exception):
     """The body is longer than is accepted."""
+
+
+class Refusal(Exception):
+    """An answer that is given before the body is read. ``reason`` is its label in the metrics."""
+
+    def __init__(self, status: int, code: int, message: str, *headers: Header, reason: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = wire.error(wire.NULL, code, message)
+        self.headers = headers
+        self.reason = reason
 
 
 class ClientGone(Exception):
@@ -60,7 +73,7 @@ async def send_empty(send: Send, status: int, headers: Sequence[Header] = ()) ->
 
 
 class Accepts:
-    """What an ``Accept`` header lets us answer with: ``(json, event stream)``. Absent: anything. Remembers what it has seen."""
+    """What an ``Accept`` header lets us answer with: ``(json, event stream)``. No header: anything."""
 
     def __init__(self) -> None:
         self._seen: dict[bytes | None, tuple[bool, bool]] = {None: (True, True)}
@@ -87,25 +100,19 @@ def is_json(content_type: bytes | None) -> bool:
     return content_type == b"application/json" or content_type.split(b";")[0].strip().lower() == b"application/json"
 
 
-async def send_refusal(
-    receive: Receive, send: Send, request: Mapping[bytes, bytes], status: int, body: bytes, headers: Sequence[Header]
-) -> None:
-    """An answer that is given while the body may still be on its way.
+async def send_refusal(receive: Receive, send: Send, request: Mapping[bytes, bytes], refusal: Refusal) -> None:
+    """An answer that is given while the body may still be on its way; ``request`` are its headers.
 
-    The answer goes out whole at once; what still comes is thrown away for a moment, for a connection closed in the middle
-    of it may reset before the client has read the answer. Then it is closed: where the body ends is not known.
+    The answer goes out whole at once. What still comes is thrown away for a moment, for a connection that is closed in
+    the middle of it may reset before the client has read the answer. Then it is closed: the body's end is not known.
     """
     if b"transfer-encoding" not in request and request.get(b"content-length", b"0") == b"0":
-        await send_json(send, status, body, headers)
+        await send_json(send, refusal.status, refusal.body, refusal.headers)
         return
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [JSON_TYPE, (b"content-length", b"%d" % len(body)), CLOSE, *headers],
-        }
-    )
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+    length = (b"content-length", b"%d" % len(refusal.body))
+    headers = [JSON_TYPE, length, CLOSE, *refusal.headers]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": refusal.body, "more_body": True})
     await _drain(receive)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -50,7 +50,7 @@ _filter = msgspec.json.Decoder(Filter)
 
 
 class Listener:
-    """One open stream. ``waiting`` holds what has changed since it was last written: a method, or a method and a name."""
+    """One open stream. ``waiting`` holds what changed since it was last written: a method, or a method and a name."""
 
     def __init__(self, client: ClientId, wanted: Filter, digest: bytes) -> None:
         self.client = client
@@ -142,7 +142,7 @@ class Listeners:
     # --- one stream -------------------------------------------------------------------------------------------------
 
     async def listen(self, request: Request) -> bytes:
-        """Serves one stream until its client leaves, or until ``close``; then the result that ends it is returned."""
+        """Serves one stream until its client leaves, or until ``close``; then returns the result that ends it."""
         wanted = self._wanted(request)
         stream = request.reply.stream()
         if stream is None:

@@ -53,7 +53,7 @@ class ToolLists:
         return self._results.own(members, modern=request.modern, cached=True)
 
     def listing(self, client: ClientId, *, knows_tasks: bool) -> Listing:
-        """A client that knows tasks never gets a pending answer in the place of a result, so it is shown all schemas."""
+        """A client that knows tasks never gets a pending answer in place of a result, so it is shown all schemas."""
         view = self._services.core.view
         catalogue = self._services.upstreams.catalogue
         recent = view.recent.used(client)

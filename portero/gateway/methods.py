@@ -1,24 +1,21 @@
 """The methods of the protocol, each a few lines that hand on to whoever does the work."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from portero.gateway.calls import Calls
-from portero.gateway.lists import ToolLists
-from portero.gateway.offers import Offers
 from portero.gateway.request import SUPPORTED_VERSIONS, TASKS_EXTENSION, Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
-from portero.gateway.taskext import TaskExtension
 from portero.gateway.virtual import VirtualTools, unknown_tool
 
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
 INSTRUCTIONS: Final = (
-    "Portero stands between you and the tools of several servers; a tool's name is server/tool. Some calls run at once, "
+    "Portero stands between you and the tools of several servers; a tool is named server/tool. Some calls run at once, "
     "some wait for a person's approval: such a call answers with status pending-approval and a task_id. It has not run "
     "then. Tell the user, go on with other work, and use portero/check_task to get the result. "
     "portero/search_tools finds tools that are not listed. Some personal data may be shown to you as placeholders; use "
@@ -36,34 +33,20 @@ class Methods:
         services: Services,
         results: Results,
         calls: Calls,
-        lists: ToolLists,
         virtual: VirtualTools,
-        tasks: TaskExtension,
-        offers: Offers,
+        *,
+        shared: Mapping[str, Method],
+        modern: Mapping[str, Method],
     ) -> None:
+        """``shared`` and ``modern`` are methods that others serve: in both eras, and in the modern one only."""
         self._services = services
         self._results = results
         self._calls = calls
         self._virtual = virtual
-        shared: dict[str, Method] = {
-            "tools/list": lists.tools_list,
+        self._modern = {**shared, **modern, "tools/call": self._tools_call, "server/discover": self._discover}
+        self._legacy = {
+            **shared,
             "tools/call": self._tools_call,
-            "prompts/list": offers.prompts_list,
-            "prompts/get": offers.prompts_get,
-            "resources/list": offers.resources_list,
-            "resources/templates/list": offers.templates_list,
-            "resources/read": offers.resources_read,
-            "completion/complete": offers.complete,
-        }
-        self._modern: dict[str, Method] = {
-            **shared,
-            "server/discover": self._discover,
-            "tasks/get": tasks.get,
-            "tasks/update": tasks.update,
-            "tasks/cancel": tasks.cancel,
-        }
-        self._legacy: dict[str, Method] = {
-            **shared,
             "initialize": self._initialize,
             "ping": self._ping,
             "logging/setLevel": self._set_level,

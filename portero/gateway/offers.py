@@ -98,7 +98,7 @@ class Offers:
         return await self._calls.other(request, asked)
 
     def _owner(self, uri: str) -> str:
-        """Clients know URIs with the placeholders in them that lists have shown them; the catalogue knows the real ones."""
+        """Clients know URIs with the placeholders that lists have shown them; the catalogue knows the real ones."""
         real = _text.decode(self._services.core.replacer.to_real(wire.encode(uri)))
         owner = self._services.upstreams.catalogue.owner(real)
         if owner is None:

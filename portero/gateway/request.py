@@ -54,7 +54,7 @@ def is_modern(version: bytes | None) -> bool:
 
 
 class Request:
-    """One JSON-RPC request of an authenticated client. ``id`` and the members of ``params`` and ``meta`` stay encoded."""
+    """One JSON-RPC request of an authenticated client. ``id``, and what is in ``params`` and ``meta``, stay encoded."""
 
     __slots__ = (
         "client",
@@ -166,8 +166,8 @@ class Request:
     def rest(self, *own: str) -> bytes | None:
         """A JSON object with the members of params and metadata that the gateway does not use up itself, or None.
 
-        ``own`` are the members that the method reads. What is left is the upstream's: answers to its input requests, its
-        request state, a client's own metadata.
+        ``own`` are the members that the method reads. What is left is the upstream's: answers to its input requests,
+        its request state, a client's own metadata.
         """
         members = {key: value for key, value in self.params.items() if key not in own and key != "task"}
         meta = {

@@ -1,4 +1,4 @@
-"""Results as each era wants them: what upstreams answer is passed on as it came, with only the envelope's members fitted."""
+"""Results as each era wants them: upstreams' are passed on as they came, with only the envelope's members fitted."""
 
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ class Results:
         self._opening = b'{"resultType":"complete",' + self._stamp
 
     def upstream(self, result: bytes, *, modern: bool, cached: bool = False) -> bytes:
-        """An upstream's result for a client of either era. ``cached``: the modern one wants to know how long to keep it."""
+        """An upstream's result for a client of either era. ``cached``: the modern one asks how long to keep it."""
         if not modern:
             return _legacy(result)
         return self._cached(result) if cached else self._modern(result)
@@ -89,7 +89,7 @@ def _read_head(result: bytes) -> _Head:
 
 
 def _legacy(result: bytes) -> bytes:
-    """Without what only the modern era knows. The words are looked for first: a legacy upstream's result never holds them."""
+    """Without what only the modern era knows. The words are looked for first: a legacy upstream never says them."""
     if b'"resultType"' not in result and SERVER_INFO_META_KEY.encode() not in result:
         return result
     head = _read_head(result)

@@ -39,7 +39,7 @@ class Services:
     sample: Callable[[], Sample]
     lists: PolicyIndex = attrs.field(init=False)
     promised: set[tuple[ClientId, str]] = attrs.field(factory=set, init=False)
-    """Tools that were listed to a client with an output schema: a pending answer to them must not look like a result."""
+    """Tools that a client was shown with an output schema: a pending answer to them must not look like a result."""
 
     @lists.default
     def _lists(self) -> PolicyIndex:
@@ -52,8 +52,8 @@ class Services:
     def verdict_for_lists(self, tool: str, client: ClientId) -> Verdict:
         """What the policy says of a tool by itself.
 
-        A lock is left out: it ends, and lists that come and go with it would only confuse. Grants are part of it, so that
-        the verdict can be shown; ``may_ask`` sees through them.
+        A lock is left out: it ends, and lists that come and go with it would only confuse. Grants are part of it, so
+        that the verdict can be shown; ``may_ask`` sees through them.
         """
         core = self.core
         view = core.view

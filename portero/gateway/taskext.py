@@ -1,7 +1,7 @@
 """The Tasks extension: an approval as a task that the client's own machinery follows.
 
-Source: ``io.modelcontextprotocol/tasks``, version 2026-07-28. A denial or an expiry is a completed task whose result says
-so with ``isError``; ``failed`` is kept for JSON-RPC errors.
+Source: ``io.modelcontextprotocol/tasks``, version 2026-07-28. A denial or an expiry is a completed task whose result
+says so with ``isError``; ``failed`` is kept for JSON-RPC errors.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Task ids as clients see them: the call's id and, after a dash, the position on the log that a replica must have reached."""
+"""Task ids as clients see them: the call's id and, after a dash, the position on the log to have reached."""
 
 import re
 from typing import Final

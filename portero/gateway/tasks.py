@@ -1,4 +1,4 @@
-"""Tasks as their client sees them: found on any replica, waited for, shown, with the upstream's own result at the end."""
+"""Tasks as their client sees them: found on any replica, waited for, shown, with the upstream's own result."""
 
 import asyncio
 from typing import Any, Final
@@ -9,17 +9,17 @@ from portero.domain.ids import CallId, ClientId, Seq
 from portero.domain.values import Actor, Status
 from portero.errors import LogError, LogUnavailable
 from portero.gateway import texts
+from portero.gateway.definitions import MAX_WAIT_SECONDS
 from portero.gateway.services import Services
 from portero.gateway.taskids import parse_task_id, task_id
 from portero.gateway.times import iso
 from portero.telemetry import HANDLER_ERRORS
 
 CATCH_UP_SECONDS: Final = 5.0
-MAX_WAIT_SECONDS: Final = 25.0
 
 
 class Tasks:
-    """The calls of each client, above all those that a person was asked about. A task of another client is unknown, as one that never was."""
+    """The calls of each client, above all those that were asked for. Another client's task is unknown."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -33,7 +33,7 @@ class Tasks:
                 event.set()
 
     async def find(self, client: ClientId, text: str) -> Call | None:
-        """The task, as it stands at least at the position in its id. Raises LogUnavailable when this replica lags behind."""
+        """The task, as it stands at the position in its id or later. Raises LogUnavailable when this replica lags."""
         parsed = parse_task_id(text)
         if parsed is None:
             return None

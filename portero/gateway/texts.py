@@ -1,5 +1,8 @@
 """What a model is told: where a call stands, and what to do next."""
 
+from collections.abc import Callable
+from typing import Final
+
 import msgspec
 
 from portero.domain.call import Call
@@ -7,7 +10,7 @@ from portero.domain.ids import Millis
 from portero.domain.values import Reason, Resolution, Status, Tier
 from portero.gateway.times import iso, spoken
 
-POLL = "Call portero/check_task with task_id {task} (wait_seconds up to 25 waits for the outcome)"
+POLL: Final = "Call portero/check_task with task_id {task} (wait_seconds up to 25 waits for the outcome)"
 
 
 def pending(task: str, call: str, hint: str, expires_at: Millis) -> str:
@@ -33,38 +36,22 @@ def refused(tool: str, reason: Reason) -> str:
 
 def standing(call: Call, task: str, hint: str, now: Millis) -> str:
     """Where a task stands, in a sentence or two."""
-    match call.status:
-        case Status.PENDING:
-            since = spoken(now - call.requested_at)
-            left = spoken((call.expires_at or now) - now)
-            return (
-                f"Waiting for a person's approval for {since}, expires in {left}. The user can approve or deny it "
-                f"{hint.format(task=call.id)}. {POLL.format(task=task)}."
-            )
-        case Status.QUEUED:
-            return f"Approved, and about to run. {POLL.format(task=task)}."
-        case Status.EXECUTING:
-            return f"Approved, and running now. {POLL.format(task=task)}."
-        case Status.COMPLETED:
-            return _completed(call)
-        case Status.ERROR:
-            return f"It ran and ended with an error: {error_message(call)}"
-        case Status.DENIED:
-            said = f": {call.denied_reason}" if call.denied_reason else ""
-            return f"A person denied it{said}. It was not run; do not try again without asking the user."
-        case Status.EXPIRED:
-            return "Nobody approved it in time, so it was not run. Ask the user before you call the tool again."
-        case Status.CANCELLED:
-            said = f" ({call.cancel_reason})" if call.cancel_reason else ""
-            ran = "after it had started, so it may have taken effect" if call.attempt else "before it started"
-            return f"It was cancelled{said} {ran}."
-        case Status.UNKNOWN:
-            return (
-                f"It is not known whether it took effect: {call.unknown_reason or 'its outcome was lost'}. "
-                "Do not repeat it; tell the user, who can look and settle it."
-            )
-        case Status.REQUESTED:
-            return "It has been received."
+    if call.status is Status.PENDING:
+        since, left = spoken(now - call.requested_at), spoken((call.expires_at or now) - now)
+        return (
+            f"Waiting for a person's approval for {since}, expires in {left}. The user can approve or deny it "
+            f"{hint.format(task=call.id)}. {POLL.format(task=task)}."
+        )
+    if call.finished:
+        return _ENDS[call.status](call)
+    return f"{_UNDER_WAY[call.status]} {POLL.format(task=task)}."
+
+
+_UNDER_WAY: Final = {
+    Status.REQUESTED: "It has been received.",
+    Status.QUEUED: "Approved, and about to run.",
+    Status.EXECUTING: "Running now.",
+}
 
 
 def _completed(call: Call) -> str:
@@ -85,3 +72,34 @@ def error_message(call: Call) -> str:
     if call.error is not None:
         return _error.decode(call.error).message
     return call.unknown_reason or call.denied_reason or "unknown error"
+
+
+def _denied(call: Call) -> str:
+    said = f": {call.denied_reason}" if call.denied_reason else ""
+    return f"A person denied it{said}. It was not run; do not try again without asking the user."
+
+
+def _cancelled(call: Call) -> str:
+    said = f" ({call.cancel_reason})" if call.cancel_reason else ""
+    ran = "after it had started, so it may have taken effect" if call.attempt else "before it started"
+    return f"It was cancelled{said} {ran}."
+
+
+def _unknown(call: Call) -> str:
+    reason = call.unknown_reason or "its outcome was lost"
+    return (
+        f"It is not known whether it took effect: {reason.rstrip('.')}. "
+        "Do not repeat it; tell the user, who can look and settle it."
+    )
+
+
+_ENDS: Final[dict[Status, Callable[[Call], str]]] = {
+    Status.COMPLETED: _completed,
+    Status.ERROR: lambda call: f"It ended with an error: {error_message(call)}",
+    Status.DENIED: _denied,
+    Status.EXPIRED: lambda _: (
+        "Nobody approved it in time, so it was not run. Ask the user before you call the tool again."
+    ),
+    Status.CANCELLED: _cancelled,
+    Status.UNKNOWN: _unknown,
+}

@@ -12,17 +12,24 @@ from portero.domain.values import Kind, Status
 from portero.errors import INVALID_PARAMS, RpcError
 from portero.gateway import wire
 from portero.gateway.calls import Calls
+from portero.gateway.definitions import (
+    CALL,
+    CHECK_TASK,
+    LIST_TASKS,
+    MAX_TASKS,
+    MAX_WAIT_SECONDS,
+    SEARCH_TOOLS,
+    SHOWN_STATUSES,
+)
 from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
-from portero.gateway.tasks import MAX_WAIT_SECONDS, Tasks
+from portero.gateway.tasks import Tasks
 from portero.upstream import Tool
 
 SERVER: Final = "portero"
 MAX_FOUND: Final = 50
 """Tools in one search answer; more would fill the model's context."""
-MAX_TASKS: Final = 100
-SHOWN_STATUSES: Final = tuple(status.value for status in Status if status is not Status.REQUESTED)
 
 
 class _Search(msgspec.Struct):
@@ -189,79 +196,3 @@ def _decode(decoder: "msgspec.json.Decoder[Any]", arguments: bytes) -> Any:
         return decoder.decode(arguments)
     except (ValueError, RecursionError) as error:
         raise RpcError(INVALID_PARAMS, f"The arguments do not fit the tool: {error}.") from None
-
-
-def _schema(properties: dict[str, Any], *required: str) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
-    if required:
-        schema["required"] = list(required)
-    return schema
-
-
-_READS: Final = {"readOnlyHint": True, "openWorldHint": False}
-
-SEARCH_TOOLS: Final = {
-    "title": "Search tools",
-    "description": (
-        "Find tools of all connected servers, also those that are not listed, with their input schema and policy "
-        "(allow: runs at once; require-approval: a person is asked first; deny: is not run). Call what you find by its "
-        "name, or through portero/call."
-    ),
-    "inputSchema": _schema(
-        {
-            "query": {"type": "string", "description": "Words to look for in names and descriptions."},
-            "category": {
-                "type": "string",
-                "description": (
-                    "filesystem, google, gmail, calendar, drive, email, stripe, or any other word, which is looked for itself."
-                ),
-            },
-        }
-    ),
-    "annotations": _READS,
-}
-
-CALL: Final = {
-    "title": "Call a tool",
-    "description": "Call any tool by its name, also one that is not listed. Same as calling it directly.",
-    "inputSchema": _schema(
-        {
-            "tool": {"type": "string", "description": "Name as in portero/search_tools, such as github/create_issue."},
-            "args": {"type": "object", "description": "The tool's own arguments."},
-        },
-        "tool",
-    ),
-}
-
-CHECK_TASK: Final = {
-    "title": "Check a task",
-    "description": (
-        "See how a call stands that had to be approved by a person, and get its result when it has run. "
-        "wait_seconds waits for the end."
-    ),
-    "inputSchema": _schema(
-        {
-            "task_id": {"type": "string", "description": "The task_id of the pending answer."},
-            "wait_seconds": {
-                "type": "number",
-                "minimum": 0,
-                "maximum": MAX_WAIT_SECONDS,
-                "description": "How long to wait for the outcome.",
-            },
-        },
-        "task_id",
-    ),
-    "annotations": _READS,
-}
-
-LIST_TASKS: Final = {
-    "title": "List tasks",
-    "description": "The calls that had to be approved by a person, newest first.",
-    "inputSchema": _schema(
-        {
-            "status": {"type": "string", "enum": list(SHOWN_STATUSES)},
-            "limit": {"type": "integer", "minimum": 1, "maximum": MAX_TASKS, "default": 20},
-        }
-    ),
-    "annotations": _READS,
-}

@@ -47,7 +47,7 @@ def start_tracing(exporter: SpanExporter, *, replica: str, version: str) -> Call
 
 
 def exporter_from(environ: Mapping[str, str]) -> SpanExporter | None:
-    """The OTLP exporter that ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or ``…_TRACES_ENDPOINT``) asks for; None if neither is set."""
+    """The OTLP exporter that the variables ``OTEL_EXPORTER_OTLP_(TRACES_)ENDPOINT`` ask for; None if neither is set."""
     if not (environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
         return None
     try:

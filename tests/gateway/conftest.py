@@ -1,7 +1,7 @@
 """One house for all tests that leave it as it is; each test is a client of its own."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -19,6 +19,6 @@ _names = itertools.count()
 
 
 @pytest.fixture
-def name() -> Iterator[str]:
+def name() -> str:
     """A Portero client that no other test of this process is."""
-    yield f"client{next(_names)}"
+    return f"client{next(_names)}"

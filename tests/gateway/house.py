@@ -61,7 +61,7 @@ def fixture(effects: Path, *, name: str = "fixture", **more: Any) -> UpstreamCon
 
 async def wait_until(condition: Callable[[], bool], description: str, seconds: float = 5.0) -> None:
     async def look() -> None:
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions of other parts have no event
             await asyncio.sleep(0.005)
 
     try:

@@ -166,10 +166,14 @@ async def test_a_body_that_never_ends_is_not_read_for_ever(house: House) -> None
         b"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     )
     answering = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
-    with pytest.raises(ConnectionError):
+
+    async def send_on() -> None:
         for _ in range(1_000):
             writer.write(b"10000\r\n" + b" " * (1 << 16) + b"\r\n")
             await writer.drain()
+
+    with pytest.raises(ConnectionError):
+        await send_on()
     assert (await answering).startswith(b"HTTP/1.1 413 ")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from portero.domain.ids import ClientId
 from portero.domain.values import Action
 from portero.gateway.options import Options
 from portero.settings import UpstreamConfig
@@ -117,13 +118,16 @@ async def test_pinned_tools_and_those_used_lately_are_listed_to_each_client() ->
     def pinned(effects: Path) -> list[UpstreamConfig]:
         return [fixture(effects, pinned_tools=("raw",))]
 
-    async with open_house(upstreams=pinned) as house:
-        async with house.caller("client1") as one, house.caller("client2") as two:
-            assert await names(one) == [*VIRTUAL, "fixture/raw"]
-            await one.tool("fixture/echo", text="x")
-            await wait_until(lambda: bool(house.view.recent.used("client1")), "its use is known")  # type: ignore[arg-type]
-            assert await names(one) == [*VIRTUAL, "fixture/echo", "fixture/raw"]
-            assert await names(two) == [*VIRTUAL, "fixture/raw"]
+    async with (
+        open_house(upstreams=pinned) as house,
+        house.caller("client1") as one,
+        house.caller("client2") as two,
+    ):
+        assert await names(one) == [*VIRTUAL, "fixture/raw"]
+        await one.tool("fixture/echo", text="x")
+        await wait_until(lambda: bool(house.view.recent.used(ClientId("client1"))), "its use is known")
+        assert await names(one) == [*VIRTUAL, "fixture/echo", "fixture/raw"]
+        assert await names(two) == [*VIRTUAL, "fixture/raw"]
 
 
 async def test_a_server_without_a_prefix_keeps_its_names() -> None:

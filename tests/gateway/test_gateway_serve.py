@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from pathlib import Path
+from typing import Any
 
 import attrs
 import httpx
@@ -24,8 +25,15 @@ from tests.gateway.house import House, last_message, open_house, raw, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-HEAD = b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer token-of-default\r\ncontent-type: application/json\r\n"
+HEAD = (
+    b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer token-of-default\r\n"
+    b"content-type: application/json\r\n"
+)
 PING = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+
+
+def waiting_for(file: Path) -> dict[str, Any]:
+    return {"name": "fixture/wait", "arguments": {"file": str(file)}}
 
 
 def impatient(listen: Listen) -> Listen:
@@ -81,7 +89,7 @@ async def test_many_slow_clients_keep_nobody_out() -> None:
 async def test_a_slow_answer_is_not_a_slow_request() -> None:
     async with open_house(listen=impatient) as house, house.caller() as caller:
         file = house.folder / "go"
-        calling = asyncio.create_task(caller.post("tools/call", {"name": "fixture/wait", "arguments": {"file": str(file)}}))
+        calling = asyncio.create_task(caller.post("tools/call", waiting_for(file)))
         await asyncio.sleep(1)  # three times what a request may take to come in
         file.touch()
         assert "result" in last_message(await calling)
@@ -99,7 +107,7 @@ async def other_clients_are_served(house: House) -> bool:
 async def test_calls_under_way_end_before_the_server_does() -> None:
     async with open_house() as house, house.caller() as caller:
         file = house.folder / "go"
-        calling = asyncio.create_task(caller.post("tools/call", {"name": "fixture/wait", "arguments": {"file": str(file)}}))
+        calling = asyncio.create_task(caller.post("tools/call", waiting_for(file)))
         await wait_until(lambda: house.gateway.in_flight() == 1, "the call runs")
         stopping = asyncio.create_task(house.stop())
         await asyncio.sleep(0.2)
@@ -125,7 +133,7 @@ async def test_a_call_that_does_not_end_does_not_keep_the_server() -> None:
 async def test_too_many_requests_at_once_are_told_to_come_back() -> None:
     async with open_house(options=Options(port=0, max_in_flight=1)) as house, house.caller() as caller:
         file = house.folder / "go"
-        calling = asyncio.create_task(caller.post("tools/call", {"name": "fixture/wait", "arguments": {"file": str(file)}}))
+        calling = asyncio.create_task(caller.post("tools/call", waiting_for(file)))
         await wait_until(lambda: house.gateway.in_flight() == 1, "the call runs")
         busy = await caller.post("ping")
         assert (busy.status_code, busy.json()["error"]["code"]) == (503, -32603)
@@ -180,9 +188,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("certificate")
     (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return folder / "cert.pem", folder / "key.pem"
 
@@ -201,7 +207,9 @@ async def test_https_is_served_with_the_certificate(certificate: tuple[Path, Pat
 
 
 @pytest.mark.parametrize("broken", ["missing", "nonsense", "swapped"])
-async def test_a_certificate_that_cannot_be_used_is_said(certificate: tuple[Path, Path], tmp_path: Path, broken: str) -> None:
+async def test_a_certificate_that_cannot_be_used_is_said(
+    certificate: tuple[Path, Path], tmp_path: Path, broken: str
+) -> None:
     cert, key = certificate
     if broken == "missing":
         cert = tmp_path / "none.pem"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from portero.domain.values import Resolution
-from tests.gateway.house import ADMIN, Caller, House, document, wait_until
+from portero.domain.values import Action, Resolution
+from tests.gateway.house import ADMIN, Caller, House, document, fixture, open_house, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -162,8 +162,6 @@ async def test_a_made_up_task_is_unknown_at_once(house: House, name: str, task: 
 
 
 async def test_a_tasks_own_error_is_shown(house: House, name: str) -> None:
-    from portero.domain.values import Action
-
     rule = await house.decisions.set_rule("fixture/fail", Action.ASK, ADMIN)
     await wait_until(lambda: any(found.id == rule for found in house.view.rules), "the rule is known")
     try:
@@ -182,8 +180,6 @@ async def test_a_tasks_own_error_is_shown(house: House, name: str) -> None:
 
 
 async def test_a_large_result_comes_whole(house: House, name: str) -> None:
-    from portero.domain.values import Action
-
     rule = await house.decisions.set_rule("fixture/echo", Action.ASK, ADMIN)
     await wait_until(lambda: any(found.id == rule for found in house.view.rules), "the rule is known")
     try:
@@ -239,8 +235,6 @@ async def test_allowed_calls_are_no_tasks(house: House, name: str) -> None:
 
 async def test_a_lost_outcome_can_be_looked_up_and_is_settled_by_a_person(name: str) -> None:
     """Also of a call that nobody was asked about: the error names the task."""
-    from tests.gateway.house import fixture, open_house
-
     async with (
         open_house(upstreams=lambda effects: [fixture(effects, timeout_seconds=0.3)]) as house,
         house.caller(name) as caller,
