@@ -1,5 +1,6 @@
 """Connections of both kinds to one store: hand-driven wires for the hot path, redis-py's client for all else."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
@@ -48,18 +49,20 @@ class Store:
         return await open_wire(address, self._login, name=f"{self.name}:{purpose}", timeout=self.limits.connect)
 
     @contextlib.asynccontextmanager
-    async def reach(self, *, blocking: bool = False) -> AsyncIterator[Redis]:
+    async def reach(self, *, blocking: bool = False, seconds: float | None = None) -> AsyncIterator[Redis]:
         """redis-py's client for a few commands, kept for the next time; its errors become LogUnavailable or LogFull.
 
-        ``blocking``: for reads that wait; the caller limits how long.
+        All of it must be done within ``seconds``, else the store counts as away. ``blocking``: for reads that wait.
         """
+        limit = seconds or (self.limits.blocked if blocking else self.limits.call)
         client: Redis | None = None
         try:
-            client = self._clients.get(blocking)
-            if client is None:
-                address = await self.locator.locate()
-                client = self._clients.get(blocking) or self._client(address, blocking=blocking)
-            yield client
+            async with asyncio.timeout(limit):
+                client = self._clients.get(blocking)
+                if client is None:
+                    address = await self.locator.locate()
+                    client = self._clients.get(blocking) or self._client(address, blocking=blocking)
+                yield client
         except answers.OutOfMemoryError as error:
             raise LogFull("The log's memory is full; nothing was written.") from error
         except (*_AWAY, ServerError) as error:
@@ -86,7 +89,8 @@ class Store:
             password=self._login.password,
             client_name=f"{self.name}:{'blocking' if blocking else 'commands'}",
             # The defaults bite: a read time-out of 5 s breaks blocking reads, and ten silent retries can append twice.
-            socket_timeout=None if blocking else self.limits.call,
+            # Any time-out goes through asyncio.wait_for, which before Python 3.12 can swallow a cancellation.
+            socket_timeout=None,
             socket_connect_timeout=self.limits.connect,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],
