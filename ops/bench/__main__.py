@@ -49,13 +49,13 @@ def memory(arguments: argparse.Namespace, folder: Path) -> int:
     wrong: list[str] = []
     with subjects.portero(folder / "memory", "everysec") as subject:
         calls = 0
-        while calls < arguments.calls:
-            sample = subjects.measure(subject, 32, 2, warmup=0)
+        while calls < arguments.calls or len(seen) < 4:
+            sample = subjects.measure(subject, 32, arguments.seconds, warmup=0)
             calls += sample.load.calls
             wrong += sample.load.wrong
             seen.append((calls, proc.usage(subject.pids["gateway"]).rss))
             print(f"{calls:>9} calls   {seen[-1][1] / 1e6:7.1f} MB", flush=True)
-    full = next(point for point in seen if point[0] >= arguments.calls / 4)
+    full = next(point for point in seen if point[0] >= calls / 4)
     per_call = (seen[-1][1] - full[1]) / (seen[-1][0] - full[0])
     goal = report.Target("bytes of memory per call after the first quarter", per_call, 20)
     print(goal, *wrong, sep="\n")
