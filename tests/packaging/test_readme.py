@@ -32,7 +32,7 @@ def test_every_command_and_option_exists() -> None:
     for first, *words in readme.commands("portero"):
         if first.startswith("-"):
             continue
-        command = cli.get_command(context, first)  # type: ignore[attr-defined]  # a group, which click's decorator hides
+        command = cli.get_command(context, first)
         assert command, f"portero {first} is in the README, but there is no such command"
         if isinstance(command, click.Group):
             command = command.commands[words.pop(0)]
