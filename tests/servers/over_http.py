@@ -12,11 +12,14 @@ from fixture import MODERN, Fixture, begin, options
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     fixture: Fixture
     sessions: dict[str, queue.Queue[dict[str, Any] | None]]
     asked: list[dict[str, Any]]
     statuses: list[int]
     """Statuses to answer the next messages with, instead of looking at them."""
+    unfinished: dict[str, queue.Queue[dict[str, Any]]]
+    """What is still to come of streams that were cut, by the id of their last event."""
 
     def log_message(self, *_: Any) -> None:
         """Nothing to the terminal."""
@@ -31,6 +34,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/forget":
             self.sessions.clear()
             self.plain(200, b"{}")
+        elif self.fixture.given.moved and self.path == "/mcp":
+            self.plain(307, b"", location="/mcp/")
         elif self.statuses:
             self.plain(self.statuses.pop(0), b"no", "text/plain")
         elif not self.authorized():
@@ -41,6 +46,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/asked":
             self.plain(200, json.dumps(self.asked).encode())
+            return
+        if "last-event-id" in self.headers:
+            self.resume()
             return
         session = self.sessions.get(self.headers.get("mcp-session-id", ""))
         if session is None or self.fixture.given.no_push:
@@ -88,11 +96,22 @@ class Handler(BaseHTTPRequestHandler):
             self.plain(200, json.dumps(out.get(), indent=2).encode(), session=session)
             return
         self.begin_stream(session)
+        if self.fixture.given.cut and message["method"] == "tools/call":
+            identity = uuid.uuid4().hex
+            self.unfinished[identity] = out
+            self.chunk(b"id: %b\nretry: 10\ndata:\n\n" % identity.encode())
+            self.close_connection = True
+            return
         while True:
             sent = out.get()
             self.event(sent)
             if sent.get("id") == message["id"] and "method" not in sent:
                 break
+        self.wfile.write(b"0\r\n\r\n")
+
+    def resume(self) -> None:
+        self.begin_stream()
+        self.event(self.unfinished.pop(self.headers["last-event-id"]).get())
         self.wfile.write(b"0\r\n\r\n")
 
     def begin_stream(self, session: str | None = None) -> None:
@@ -104,16 +123,26 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def event(self, message: dict[str, Any]) -> None:
-        data = b"event: message\ndata: " + json.dumps(message).encode() + b"\n\n"
+        self.chunk(b"event: message\ndata: " + json.dumps(message).encode() + b"\n\n")
+
+    def chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         self.wfile.flush()
 
-    def plain(self, status: int, body: bytes, kind: str = "application/json", session: str | None = None) -> None:
+    def plain(
+        self,
+        status: int,
+        body: bytes,
+        kind: str = "application/json",
+        session: str | None = None,
+        location: str | None = None,
+    ) -> None:
         self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
-        if session is not None:
-            self.send_header("mcp-session-id", session)
+        for name, value in (("mcp-session-id", session), ("location", location)):
+            if value is not None:
+                self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -129,7 +158,8 @@ class Server(ThreadingHTTPServer):
 def main() -> None:
     given = options()
     begin(given)
-    Handler.fixture, Handler.sessions, Handler.asked, Handler.statuses = Fixture(given), {}, [], []
+    Handler.fixture, Handler.sessions, Handler.asked, Handler.statuses = Fixture(given), {}, [], given.statuses
+    Handler.unfinished = {}
     server = Server(("127.0.0.1", given.port), Handler)
     sys.stdout.write(f"{server.server_address[1]}\n")
     sys.stdout.flush()

@@ -135,3 +135,13 @@ def test_a_template_owns_what_fits_it(template: str, uri: str, fits: bool) -> No
     listing = Listing(templates=(json.dumps({"uriTemplate": template, "name": "t"}).encode(),))
     found = merge.merge([merge.section(config, listing)], 1)
     assert found.owner(uri) == ("f" if fits else None)
+
+
+def test_what_goes_on_the_log_is_masked_and_the_definition_is_not() -> None:
+    raw = b'{"name":"a","title":"Mail of REAL","inputSchema":{}}'
+    found = merge.section(
+        UpstreamConfig("f", "x"), Listing((raw, b'{"name":"REAL\\n"}')), lambda text: text.replace("REAL", "FAKE")
+    )
+    assert found.tools[0].facts.title == "Mail of FAKE"
+    assert found.tools[0].definition == raw
+    assert found.dropped == ("FAKE\\n: its name is empty, or has spaces around it",)

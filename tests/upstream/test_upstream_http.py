@@ -176,6 +176,18 @@ async def test_big_messages_pass() -> None:
         assert await upstreams.said("h", "echo", {"text": text}) == text
 
 
+async def test_a_cut_stream_is_taken_up_again_and_the_call_is_not_sent_twice() -> None:
+    async with remote("--cut") as server, running(server.config()) as upstreams:
+        assert await upstreams.said("h", "echo", {"text": "whole"}) == "whole"
+        assert (await server.methods()).count("tools/call") == 1
+
+
+async def test_a_server_that_has_moved_within_its_origin_is_followed() -> None:
+    async with remote("--moved") as server, running(server.config()) as upstreams:
+        assert await upstreams.said("h", "echo", {"text": "x"}) == "x"
+        assert upstreams.of("h").failures == 0
+
+
 # --- sessions and losses ----------------------------------------------------------------------------------------------
 
 
@@ -219,6 +231,12 @@ async def test_one_that_dies_unseen_is_found_lost_by_itself() -> None:
     async with remote() as server, running(server.config(), limits=limits) as upstreams:
         server.process.kill()
         await until(lambda: upstreams.of("h").state is not State.CONNECTED, "the loss is seen")
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 500])
+async def test_a_server_that_turns_the_modern_question_away_is_asked_the_old_way(status: int) -> None:
+    async with remote("--statuses", str(status)) as server, running(server.config()) as upstreams:
+        assert (upstreams.of("h").protocol, upstreams.of("h").failures) == ("2025-11-25", 0)
 
 
 # --- changes ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The small parts of the pipe, by themselves: lines out of chunks, params, messages."""
 
+import asyncio
 import contextlib
 import json
 from typing import Any
@@ -8,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portero.errors import UpstreamError
 from portero.upstream import jsonrpc
+from portero.upstream.calls import Call
 from portero.upstream.lines import Lines
 from portero.upstream.params import OURS, with_meta, without_progress_token
+from portero.upstream.peer import Peer
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
@@ -123,3 +127,55 @@ def test_an_error_that_is_none_is_an_internal_error(raw: bytes) -> None:
 def test_deep_nesting_is_no_way_in() -> None:
     with pytest.raises(jsonrpc.NotAMessage):
         jsonrpc.decode(b'{"id":1,"result":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+
+
+class Wire:
+    """A transport that only remembers."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, call: Call, message: bytes) -> None:
+        call.sent = True
+        self.sent.append(message)
+
+    def post(self, message: bytes) -> None:
+        self.sent.append(message)
+
+    def cancel(self, call: Call, reason: str) -> None:
+        self.sent.append(jsonrpc.cancelled(call.id, reason))
+
+    def speak(self, protocol: str | None, modern: bool) -> None:
+        pass
+
+
+@pytest.mark.parametrize("first", ["cancel", "answer"])
+async def test_an_answer_in_the_moment_of_a_cancellation_is_not_lost(first: str) -> None:
+    late: list[bytes | UpstreamError] = []
+    peer = Peer("f", Wire(), on_notification=lambda note: None)
+    call = asyncio.create_task(peer.request("tools/call", b"{}", idle=5, on_late=late.append))
+    await asyncio.sleep(0)
+    if first == "cancel":
+        call.cancel()
+    peer.received(b'{"id":1,"result":{"n":1}}')
+    if first == "answer":
+        call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert late == [b'{"n":1}']
+    assert peer.in_flight == 0
+
+
+async def test_answers_to_nothing_are_counted_and_harm_nobody() -> None:
+    peer = Peer("f", Wire(), on_notification=lambda note: None)
+    for data in (b'{"id":99,"result":{}}', b'{"id":"x","result":{}}', b'{"id":1}', b"{}", b'{"id":null,"result":1}'):
+        peer.received(data)
+    assert peer.garbage == 5
+
+
+async def test_an_id_that_comes_back_as_text_is_the_same_id() -> None:
+    peer = Peer("f", Wire(), on_notification=lambda note: None)
+    call = asyncio.create_task(peer.request("tools/call", b"{}", idle=5))
+    await asyncio.sleep(0)
+    peer.received(b'{"id":"1","result":{"n":1}}')
+    assert await call == b'{"n":1}'

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from portero.domain.events import CatalogueChanged, UpstreamConnected, UpstreamL
 from portero.errors import ConfigError, UpstreamUnavailable
 from portero.settings import UpstreamConfig
 from portero.upstream import Limits, State
-from tests.upstream.running import Running, fixture, running, until
+from tests.upstream.running import REPLICA, Running, fixture, running, until
 
 
 async def test_a_slow_start_delays_nobody(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ async def test_what_happens_is_reported_once_and_only_when_it_changes() -> None:
         ("f", UpstreamLost),
     ]
     connected, _, lost, _, stopped = [event for _, event in upstreams.events]
-    assert connected == UpstreamConnected("r1", "fixture", "1.2.3", "2025-11-25", 17)
+    assert connected == UpstreamConnected(REPLICA, "fixture", "1.2.3", "2025-11-25", 17)
     assert isinstance(lost, UpstreamLost)
     assert isinstance(stopped, UpstreamLost)
     assert (lost.failures, lost.crash_loop, lost.retry_at is not None) == (1, False, True)
@@ -92,7 +93,7 @@ async def test_one_that_died_after_a_long_life_starts_with_a_clean_slate() -> No
     async with running(fixture(), limits=limits) as upstreams:
         for turn in range(7):
             os.kill(upstreams.of("f").pid or 0, signal.SIGKILL)
-            await until(lambda turn=turn: upstreams.of("f").restarts == turn + 1, "it is started again")
+            await until(partial(_restarted, upstreams, turn + 1), "it is started again")
             assert (await upstreams.becomes("f", State.CONNECTED)).failures == 1
 
 
@@ -126,3 +127,7 @@ async def test_the_delay_grows_and_is_spread() -> None:
     assert [limits.delay(failures, 1.0) for failures in (5, 6, 7, 8, 1000)] == [60, 120, 240, 300, 300]
     assert limits.delay(3, 0.0) == 1.0
     assert [limits.crash_loop(failures) for failures in (4, 5)] == [False, True]
+
+
+def _restarted(upstreams: Running, times: int) -> bool:
+    return upstreams.of("f").restarts == times
