@@ -31,7 +31,6 @@ class Verb(StrEnum):
     CONFIRM = "y"
     DISMISS = "n"
     PAGE = "p"
-    UNLOCK = "ul"
 
 
 @attrs.frozen

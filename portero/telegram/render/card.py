@@ -40,7 +40,7 @@ class Setting:
 
 
 def card(call: Call, arguments: str, setting: Setting, *, result: str | None = None) -> Message:
-    """``arguments`` and ``result`` are JSON texts, wherever they were kept."""
+    """``arguments`` and ``result`` are JSON texts, wherever they were kept. Nobody approves what is not shown whole."""
     taken = parse(arguments, call.extra)
     layout = Layout(taken, setting.marks)
     arrange(Subject(call.upstream, call.name, call.kind), layout)
@@ -82,6 +82,24 @@ def keyboard(call: Call, reveals: int) -> Keyboard:
         ),
         *(tuple(show[at : at + 2]) for at in range(0, len(show), 2)),
     )
+
+
+def bare_card(call: Call, setting: Setting, why: str) -> Message:
+    """For a call whose arguments cannot be shown: it can be denied here, and approved where they can be read."""
+    layout = Layout(Arguments(()), setting.marks)
+    advice = ""
+    if call.status is Status.PENDING:
+        advice = f"Look at it with `portero show {call.id}` and decide there, or deny it here."
+    lines = [
+        *standing(call, setting.hour, None),
+        rich.text(""),
+        *_about(call, layout),
+        rich.bold(f"⚠️ {why}"),
+        rich.text(advice) if advice else (),
+        _ending(call, setting, layout.arguments),
+    ]
+    keys = keyboard(call, 0)
+    return Message(rich.lines(lines), without_approval(keys) if call.status is Status.PENDING else keys)
 
 
 def without_approval(keys: Keyboard) -> Keyboard:

@@ -16,10 +16,10 @@ from portero.telegram.render.times import clock, span
 
 @attrs.frozen
 class Hour:
-    """The time of looking, and where."""
+    """The time of looking, and where; ``zone`` None: that of the machine."""
 
     now: int
-    zone: tzinfo
+    zone: tzinfo | None
 
     def at(self, moment: int | None) -> str:
         return f" at {clock(moment, self.now, self.zone)}" if moment is not None else ""

@@ -1,11 +1,11 @@
 """Times as people in a chat read them."""
 
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from portero.domain.ids import Millis
 
 
-def clock(at: int, now: int, zone: tzinfo) -> str:
+def clock(at: int, now: int, zone: tzinfo | None) -> str:
     """``14:05:09``, with the date when it is another day, in the gateway's own time zone."""
     moment, today = _local(at, zone), _local(now, zone)
     if moment.date() == today.date():
@@ -14,7 +14,7 @@ def clock(at: int, now: int, zone: tzinfo) -> str:
     return f"{moment:%a} {moment.day} {moment:%b}{year}, {moment:%H:%M:%S}"
 
 
-def zone_name(at: int, zone: tzinfo) -> str:
+def zone_name(at: int, zone: tzinfo | None) -> str:
     return _local(at, zone).tzname() or "local time"
 
 
@@ -31,5 +31,6 @@ def span(ms: int) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
 
 
-def _local(at: int, zone: tzinfo) -> datetime:
-    return datetime.fromtimestamp(Millis(at) / 1000, zone)
+def _local(at: int, zone: tzinfo | None) -> datetime:
+    """``zone`` None: that of the machine, summer time and all."""
+    return datetime.fromtimestamp(Millis(at) / 1000, UTC).astimezone(zone)

@@ -35,7 +35,8 @@ class Methods:
         if method is None:
             raise bad_request(f"strict: {name} is not among the methods used here")
         function, known = method
-        if unknown := set(parameters) - known:
+        given = {key for key, value in parameters.items() if not isinstance(value, Upload)}
+        if unknown := given - known:
             raise bad_request(f"strict: {name} has no parameter {sorted(unknown)}")
         return function(self, parameters)
 
@@ -201,7 +202,7 @@ _PREVIEW = {"link_preview_options"}
 METHODS: dict[str, tuple[Callable[[Methods, Parameters], Any], set[str]]] = {
     "getMe": (Methods.get_me, set()),
     "sendMessage": (Methods.send_message, {*_SENDING, *_PREVIEW, "text"}),
-    "sendDocument": (Methods.send_document, {*_SENDING, "document", "caption", "file"}),
+    "sendDocument": (Methods.send_document, {*_SENDING, "document", "caption"}),
     "editMessageText": (
         Methods.edit_message_text,
         {"chat_id", "message_id", "text", "parse_mode", "reply_markup", *_PREVIEW},

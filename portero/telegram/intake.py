@@ -1,0 +1,69 @@
+"""Updates, each processed to its end: a tap waits for the log rather than being lost, and none stops the others."""
+
+import asyncio
+from collections import OrderedDict
+from typing import Any, Final
+
+import structlog
+from aiogram import Bot, Dispatcher
+from aiogram.types import Update
+
+from portero import telemetry
+from portero.errors import LogError
+from portero.telegram.context import Context
+from portero.telegram.routers import make_dispatcher
+
+logger = structlog.get_logger("portero.telegram")
+
+KINDS: Final = ["message", "callback_query"]
+REMEMBERED: Final = 2_000
+"""Updates that were processed lately: Telegram sends one again when it did not hear of it."""
+LONGEST_PAUSE_SECONDS: Final = 5.0
+
+
+class Intake:
+    def __init__(self, context: Context) -> None:
+        self._bot: Bot = context.client.bot
+        self._outbox = context.outbox
+        self._dispatcher: Dispatcher = make_dispatcher(context)
+        self._done: OrderedDict[int, None] = OrderedDict()
+
+    def parse(self, body: str | bytes) -> Update | None:
+        """An update as Telegram sends it; None for what is none."""
+        try:
+            return Update.model_validate_json(body, context={"bot": self._bot})
+        except ValueError:
+            logger.warning("something that is no update was sent here", size=len(body))
+            return None
+
+    async def take(self, update: Update) -> None:
+        """Processes one update. Raises LogError when the log could not take what it asks for: then offer it again."""
+        if update.update_id in self._done:
+            return
+        try:
+            await self._dispatcher.feed_update(self._bot, update)
+        except LogError:
+            raise
+        except Exception:  # whatever a person sends, the next one is served
+            telemetry.HANDLER_ERRORS.labels("telegram").inc()
+            logger.exception("an update failed", update=update.update_id, kind=update.event_type)
+            self._apologise(update)
+        self._done[update.update_id] = None
+        if len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
+
+    async def insist(self, update: Update) -> None:
+        """The same, waiting for the log as long as it takes."""
+        pause = 0.2
+        while True:
+            try:
+                return await self.take(update)
+            except LogError as error:
+                logger.warning("an update waits for the log", update=update.update_id, error=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _apologise(self, update: Update) -> None:
+        query: Any = update.callback_query
+        if query is not None:
+            self._outbox.answer(query.id, "Something went wrong here. Portero's own log says what.", alert=True)
