@@ -115,11 +115,12 @@ def test_a_gateway_that_dies_is_told_and_cleaned_up(folder: Path) -> None:
 
 
 def gateway(folder: Path) -> int | None:
+    """The process of the demo's gateway."""
     for process in Path("/proc").iterdir():
         try:
-            if process.name.isdecimal() and b"\0serve\0" in (process / "cmdline").read_bytes():
-                if str(folder).encode() in (process / "environ").read_bytes():
-                    return int(process.name)
+            serves = process.name.isdecimal() and b"\0serve\0" in (process / "cmdline").read_bytes()
+            if serves and str(folder).encode() in (process / "environ").read_bytes():
+                return int(process.name)
         except OSError:
             continue
     return None
