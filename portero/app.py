@@ -34,6 +34,7 @@ from portero.gateway.serve import HttpServer, Listen, open_socket
 from portero.gateway.services import Readiness, Services
 from portero.log import Follower, Log, Timers, WorkQueue, open_log
 from portero.settings import DEFAULT_CLIENT, Secret, Settings
+from portero.telegram.bot import Bot
 from portero.upstream import Upstreams
 
 logger = structlog.get_logger("portero")
@@ -132,7 +133,8 @@ class _Gateway:
         self._runner = Runner(core, self._upstreams)
         core.view.subscribe(self._runner.seen)
         self._executions = Executions(core, self._runner, self._upstreams)
-        self._notifications = Notifications(core, None)
+        self._bot = Bot(core, base.decisions, settings.telegram) if settings.telegram else None
+        self._notifications = Notifications(core, self._bot.notifier if self._bot else None)
         self._expiry = Expiry(core, self._notifications)
         self._snapshots = Snapshots(core)
         self._stopping = False
@@ -145,7 +147,8 @@ class _Gateway:
             self._readiness,
             self._sample,
         )
-        gateway = create_asgi(services, _credentials(settings, token))
+        hooks = [self._bot.webhook] if self._bot and self._bot.webhook else []
+        gateway = create_asgi(services, _credentials(settings, token), hooks=hooks)
         self._server = HttpServer(gateway.app, listen, sock, before_stop=gateway.begin_stop)
 
     async def run(self, stop: asyncio.Event, announce: Callable[[Started], None]) -> None:
@@ -178,6 +181,9 @@ class _Gateway:
         start("execution", lambda: executing.run(self._executions.handle, concurrency=WAITING_EXECUTIONS))
         notifying = WorkQueue(log, "notification", clock)
         start("notification", lambda: notifying.run(self._notifications.handle))
+        if self._bot is not None:
+            for name, loop in self._bot.loops.items():
+                start(name, loop)
 
     async def _end(self, server: asyncio.Task[None]) -> None:
         """Readiness off, no new work, calls under way ended, upstreams stopped, and only then the log."""
@@ -192,6 +198,9 @@ class _Gateway:
         await self._upstreams.stop()
         await self._executions.drain(1.0)
         await self._snapshots.save()
+        if self._bot is not None:
+            await background.stop(*self._bot.loops)
+            await self._bot.stop()
         await background.stop("presence", "leases", "snapshots")
         await self._presence.stopped("stopped")
 
@@ -227,6 +236,7 @@ class _Gateway:
 
 
 def _options(settings: Settings) -> Options:
+    hint = "on Telegram, or " + Options().approve_hint if settings.telegram else Options().approve_hint
     return Options(
         host=settings.host,
         port=settings.port,
@@ -235,6 +245,7 @@ def _options(settings: Settings) -> Options:
         allowed_hosts=settings.allowed_hosts,
         allowed_origins=settings.allowed_origins,
         body_limit=settings.max_body_bytes,
+        approve_hint=hint,
     )
 
 

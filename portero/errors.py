@@ -1,6 +1,6 @@
 """The error tree, and the one table of JSON-RPC codes.
 
-An error's text is for the person or client that sees it: it says what is wrong and what to do, and never holds a real value.
+An error's text is for the person or client that sees it: it says what is wrong and what to do, and holds no real value.
 """
 
 from typing import Any, Final
@@ -57,7 +57,7 @@ class VersionConflict(LogError):
 
 
 class PolicyMoved(LogError):
-    """A rule, grant, lock or configuration changed after the decision; nothing was written. Decide again at ``version``."""
+    """A rule, grant, lock or configuration changed after the decision; nothing was written. Decide again."""
 
     def __init__(self, expected: int, version: int) -> None:
         super().__init__(f"the policy is at version {version}, not at {expected}")
@@ -65,7 +65,7 @@ class PolicyMoved(LogError):
 
 
 class LogDivergence(LogError):
-    """The log is not the one that was followed: a gap, a step back, or another log's id. Nothing more is decided on it."""
+    """The log is not the one that was followed: a gap, a step back, another id. Nothing more is decided on it."""
 
 
 # --- decisions -----------------------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ class DecisionError(PorteroError):
 
 
 class AlreadyDecided(DecisionError):
-    """Somebody decided first. ``status`` is where the call stands; ``by`` and ``at`` (ms) say who and when, where known."""
+    """Somebody decided first. ``status`` is where the call stands; ``by`` and ``at`` (ms) say who and when, if known."""
 
     def __init__(self, status: str, by: str | None, at: int | None) -> None:
         super().__init__(f"already {status}" + (f", decided by {by}" if by else ""))
@@ -107,7 +107,7 @@ class OutcomeLost(UpstreamError):
 
 
 class UpstreamRefused(UpstreamError):
-    """The upstream answered with a JSON-RPC error: ``code``, ``message`` and undecoded ``data`` (JSON bytes or None)."""
+    """The upstream answered with a JSON-RPC error: ``code``, ``message`` and ``data`` (JSON bytes or None)."""
 
     def __init__(self, code: int, message: str, data: bytes | None = None) -> None:
         super().__init__(f"{code}: {message}")
@@ -158,4 +158,4 @@ HTTP_STATUS: Final[dict[int, int]] = {
     TOO_LARGE: 413,
     LOG_UNAVAILABLE: 503,
 }
-"""HTTP status of a modern answer that is an error; whatever is not here is 200 (the call went through, the answer is an error)."""
+"""HTTP status of a modern answer that is an error; whatever is not here is 200: the call went through."""

@@ -10,7 +10,7 @@ from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolF
 class RequestCall:
     """A new call with the policy decision it was given.
 
-    ``approval_expires_at`` and ``digest`` matter when ``action`` is ``require-approval``, ``lease_until`` when it is ``allow``.
+    ``approval_expires_at`` and ``digest`` matter where ``action`` asks, ``lease_until`` where it allows.
     """
 
     client: ClientId

@@ -1,4 +1,4 @@
-"""Everything that can happen, as values. JSON texts inside are always the fake side: real values never enter an event."""
+"""Everything that can happen, as values. JSON texts inside are the fake side: real values never enter an event."""
 
 from typing import Generic, TypeVar, get_args
 
@@ -6,6 +6,8 @@ import attrs
 
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts
+
+NO_FACTS = ToolFacts()
 
 # --- call ---------------------------------------------------------------------------------------------------------
 
@@ -41,7 +43,7 @@ class ApprovalRequested:
     digest: str
     """Over tool, stored arguments, tool definition and replacement table; execution recomputes it."""
     expires_at: Millis
-    facts: ToolFacts = ToolFacts()
+    facts: ToolFacts = NO_FACTS
 
 
 @attrs.frozen
@@ -376,7 +378,7 @@ EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Eve
 """Event classes by the name that stands in the log."""
 
 POLICY_EVENTS: frozenset[type[Event]] = frozenset(
-    {GrantIssued, GrantUsed, GrantRevoked, GrantExpired, RuleSet, RuleRemoved, ConfigLoaded, AccessLocked, AccessUnlocked}
+    {*get_args(GrantEvent), *get_args(RuleEvent), ConfigLoaded, AccessLocked, AccessUnlocked}
 )
 """Events that move the policy version: a decision made before one of them is made again after it."""
 
@@ -397,14 +399,15 @@ class Meta:
     schema: int = 1
 
 
-E = TypeVar("E", bound="Event | None", covariant=True)
+E_co = TypeVar("E_co", bound="Event | None", covariant=True)
 
 
 @attrs.frozen
-class Recorded(Generic[E]):
+class Recorded(Generic[E_co]):
     """An event as it stands on the log.
 
-    ``seq`` is the dense position from 1, ``version`` the aggregate's version after it (from 1), ``entry`` the stream entry id.
+    ``seq`` is the dense position from 1, ``version`` the aggregate's version after it (from 1), ``entry`` the stream's
+    id.
     ``event`` is None for a type this release does not know (``type`` still names it).
     """
 
@@ -413,5 +416,5 @@ class Recorded(Generic[E]):
     aggregate: str
     version: int
     type: str
-    event: E
+    event: E_co
     meta: Meta

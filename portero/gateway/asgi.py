@@ -19,6 +19,7 @@ from portero.gateway.auth import Clients, Credential
 from portero.gateway.calls import Calls
 from portero.gateway.dispatch import Dispatch
 from portero.gateway.endpoint import Endpoint
+from portero.gateway.hooks import Hook, hook_route
 from portero.gateway.listen import Listeners
 from portero.gateway.lists import ToolLists
 from portero.gateway.methods import Methods
@@ -46,6 +47,7 @@ def create_asgi(
     services: Services,
     credentials: Iterable[Credential],
     *,
+    hooks: Iterable[Hook] = (),
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> Gateway:
     """Builds the application. It follows the log and the catalogue from the start of its lifespan to the end."""
@@ -93,7 +95,13 @@ def create_asgi(
                 end()
 
     app = Litestar(
-        route_handlers=[mcp_route(endpoint), health, ready_route(services), metrics_route(services)],
+        route_handlers=[
+            mcp_route(endpoint),
+            health,
+            ready_route(services),
+            metrics_route(services),
+            *(hook_route(hook) for hook in hooks),
+        ],
         lifespan=[*lifespan, following],
         exception_handlers={HTTPException: _refused, Exception: _failed},
         openapi_config=None,

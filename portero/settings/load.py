@@ -53,7 +53,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
         approval_timeout_ms=1_000 * env.number("APPROVAL_TIMEOUT_SECONDS", DAY_SECONDS, 1, 366 * DAY_SECONDS),
         redis_url=variables.redis_url(env),
         store_name=variables.store_name(env),
-        fsync=env.choice("PORTERO_FSYNC", "always", ("always", "everysec")),
+        fsync="everysec" if env.choice("PORTERO_FSYNC", "always", ("always", "everysec")) == "everysec" else "always",
         log_level=variables.log_level(env),
         config_dir=folder,
         data_dir=variables.data_dir(env, cwd),

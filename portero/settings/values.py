@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -80,7 +80,7 @@ class Settings:
     """None: the embedded server under the data folder. A secret because it may hold a password."""
     store_name: str
     """The name in every key of the store, so that several gateways can share one."""
-    fsync: str
+    fsync: Literal["always", "everysec"]
     """``always`` or ``everysec``: how the embedded server makes writes durable."""
     log_level: str
     config_dir: Path
