@@ -76,7 +76,7 @@ class DecisionError(PorteroError):
 
 
 class AlreadyDecided(DecisionError):
-    """Somebody decided first. ``status`` is where the call stands; ``by`` and ``at`` (ms) say who and when, if known."""
+    """Somebody decided first. ``status`` is where the call stands; ``by`` and ``at`` (ms): who and when, if known."""
 
     def __init__(self, status: str, by: str | None, at: int | None) -> None:
         super().__init__(f"already {status}" + (f", decided by {by}" if by else ""))

@@ -40,7 +40,7 @@ _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "COLUMNS",
 STOP_SECONDS: Final = 10.0
 
 
-class DemoFailed(PorteroError):  # noqa: N818 - named like the other errors, after what happened
+class DemoFailed(PorteroError):
     """Something did not go as the demo says it does."""
 
 

@@ -19,7 +19,7 @@ POLL_SECONDS: Final = 25
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
 
-class SteppedBack(Exception):  # noqa: N818 - a finding, not an error
+class SteppedBack(Exception):
     """Somebody else polls with this token: the lease is given back, and asked for again after a while."""
 
 

@@ -17,7 +17,7 @@ class TelegramError(Exception):
     """Base of the three."""
 
 
-class NotNow(TelegramError):  # noqa: N818 - named after what happened
+class NotNow(TelegramError):
     """It may work in ``seconds``. ``barred``: only once a person has done something, which the text names."""
 
     def __init__(self, message: str, seconds: float, *, barred: bool = False) -> None:
@@ -33,15 +33,15 @@ class Conflict(NotNow):
         self.webhook = webhook
 
 
-class Refused(TelegramError):  # noqa: N818 - named after what happened
+class Refused(TelegramError):
     """Telegram does not take this request, now or later."""
 
 
-class Gone(TelegramError):  # noqa: N818 - named after what happened
+class Gone(TelegramError):
     """The message to change is not there any more, or cannot be changed any more."""
 
 
-class Moved(TelegramError):  # noqa: N818 - named after what happened
+class Moved(TelegramError):
     """The group became a supergroup and has another id."""
 
     def __init__(self, chat: int) -> None:

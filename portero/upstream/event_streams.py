@@ -11,7 +11,7 @@ _LONGEST_RETRY_SECONDS: Final = 60.0
 _RESUMPTIONS: Final = 5
 
 
-class TooLong(Exception):  # noqa: N818 - said to the peer in its own words
+class TooLong(Exception):
     """A body or an event has more bytes than are taken."""
 
 

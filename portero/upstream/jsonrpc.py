@@ -13,7 +13,7 @@ _LONE_SURROGATE: Final = re.compile(
 _PAIR: Final = 12
 
 
-class NotAMessage(ValueError):  # noqa: N818 - a finding
+class NotAMessage(ValueError):
     """The bytes are no JSON-RPC message."""
 
 

@@ -37,7 +37,7 @@ class _Supported(msgspec.Struct):
     supported: list[str] = []
 
 
-class NotModern(Exception):  # noqa: N818 - a finding, not an error
+class NotModern(Exception):
     """The server does not speak a modern version that we know."""
 
 
