@@ -42,10 +42,14 @@ class Store:
         self.name = f"portero:{name}"
         """How the names of all its connections begin, as CLIENT LIST shows them."""
         self._clients: dict[bool, Redis] = {}
+        self._address: Address | None = None
 
     async def wire(self, purpose: str) -> Wire:
         """A new wire. Raises OSError or TimeoutError (not now), ServerError (not ready), StoreError (not like this)."""
         address = await self.locator.locate()
+        if address != self._address:  # it moved: whoever notices first spares the others the old place
+            await self.close()
+        self._address = address
         return await open_wire(address, self._login, name=f"{self.name}:{purpose}", timeout=self.limits.connect)
 
     @contextlib.asynccontextmanager
@@ -74,6 +78,7 @@ class Store:
             raise LogError(f"The store refused: {error}") from error
 
     async def close(self) -> None:
+        """Closes the clients; wires are their users' own."""
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.aclose()

@@ -1,13 +1,11 @@
 """The consumer group of one work stream: its commands, and what their replies mean."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
 from redis.exceptions import ResponseError
 
-from portero.errors import LogUnavailable
 from portero.log.log import Log
 from portero.log.scripts import DISMISS
 
@@ -57,13 +55,9 @@ class Group:
 
     async def fetch(self, count: int) -> list[Delivery]:
         """New entries; waits up to 2 s for one."""
-        try:
-            async with asyncio.timeout(self._store.limits.blocked), self._store.reach(blocking=True) as client:
-                reply = await client.xreadgroup(
-                    GROUP, self._me, {self._key: ">"}, count=count, block=self._store.limits.block_ms
-                )
-        except TimeoutError as error:
-            raise LogUnavailable("The log is unavailable (it does not answer).") from error
+        async with self._store.reach(blocking=True) as client:
+            block = self._store.limits.block_ms
+            reply = await client.xreadgroup(GROUP, self._me, {self._key: ">"}, count=count, block=block)
         return [Delivery(entry, fields, 1) for entry, fields in _page(reply)]
 
     async def take_over(self, idle_ms: int, count: int) -> list[Delivery]:

@@ -13,6 +13,7 @@ logger = structlog.get_logger("portero.log")
 
 CHUNK_BYTES: Final = 256 * 1024
 """The store does nothing else while it takes one."""
+TRANSFER_SECONDS: Final = 60.0
 UNFINISHED_SECONDS: Final = 600
 """Chunks that nobody points to by then are dropped."""
 
@@ -22,7 +23,7 @@ async def save_snapshot(store: Store, log_id: str, data: bytes, seq: int, entry:
     packed = zlib.compress(data, 1)
     keys = store.keys
     key = keys.snapshot_data(seq)
-    async with store.reach() as client:
+    async with store.reach(seconds=TRANSFER_SECONDS) as client:
         await client.delete(key)
         for at in range(0, len(packed), CHUNK_BYTES):
             await client.rpush(key, packed[at : at + CHUNK_BYTES])
@@ -35,7 +36,7 @@ async def save_snapshot(store: Store, log_id: str, data: bytes, seq: int, entry:
 
 async def load_snapshot(store: Store, log_id: str) -> bytes | None:
     """The newest one of this log, whole; None when there is none. Raises LogUnavailable."""
-    async with store.reach() as client:
+    async with store.reach(seconds=TRANSFER_SECONDS) as client:
         pointer: dict[Any, Any] = await client.hgetall(store.keys.snapshot)
         if not pointer or pointer[b"log"].decode() != log_id:
             return None

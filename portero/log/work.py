@@ -124,7 +124,7 @@ class WorkQueue:
     # --- one piece of work ------------------------------------------------------------------------------------------
 
     async def _work(self, delivery: Delivery, handler: Handler, on_give_up: GiveUp | None) -> None:
-        backoff = Backoff(self._retry_seconds, 30.0)
+        failed, away = Backoff(self._retry_seconds, 30.0), Backoff(self._retry_seconds, 2.0)
         deliveries: int | None = delivery.deliveries
         while deliveries is not None:
             pointer = Pointer(
@@ -155,7 +155,7 @@ class WorkQueue:
             if counts and deliveries >= self._give_up_after:
                 await self._give_up(pointer, reason, on_give_up)
                 break
-            await asyncio.sleep(backoff.next())
+            await asyncio.sleep((failed if counts else away).next())
             deliveries = await self._insist(partial(self._group.again, delivery.id, counts=counts))
         else:
             return  # somebody else has it by now

@@ -57,7 +57,8 @@ async def background(running: Any) -> AsyncIterator["asyncio.Task[Any]"]:
         if task.done() and not task.cancelled():
             task.result()
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=10)
+        assert task.done(), "what runs in the background does not stop"
 
 
 @asynccontextmanager

@@ -1,0 +1,77 @@
+"""Events come back as they went in; older shapes are lifted, unknown ones passed over, damage is noticed."""
+
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portero.domain.events import EVENT_TYPES, Event, Meta
+from portero.domain.values import Actor
+from portero.errors import LogDivergence
+from portero.log.codec import SCHEMA, decode, decode_meta, encode, encode_meta
+from tests.log.support import NOW, READ, requested
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+whole = st.integers(-(2**63), 2**63 - 1)
+st.register_type_strategy(str, texts)
+st.register_type_strategy(int, whole)
+events = st.one_of([st.from_type(cls) for cls in EVENT_TYPES.values()])
+
+
+@given(events)
+def test_every_event_comes_back(event: Event) -> None:
+    name, data = encode(event)
+    assert EVENT_TYPES[name] is type(event)
+    assert decode(name, SCHEMA, data) == event
+
+
+@given(st.from_type(Meta))
+def test_every_origin_comes_back(meta: Meta) -> None:
+    assert decode_meta(encode_meta(meta)) == meta
+
+
+def test_the_json_is_for_people_and_other_programs() -> None:
+    assert encode(READ) == ("ResultRead", b"{}")
+    name, data = encode(requested())
+    assert (name, msgspec.json.decode(data)["arguments"]) == ("ToolCallRequested", '{"path":"a"}')
+    meta = msgspec.json.decode(encode_meta(Meta(NOW, Actor("cli", "x", "X"), "r1", "w1")))  # type: ignore[arg-type]
+    assert (meta["at"], meta["actor"]["name"], meta["replica"], meta["write"]) == (NOW, "X", "r1", "w1")
+
+
+def test_what_this_release_does_not_know_is_passed_over() -> None:
+    assert decode("TeapotBoiled", SCHEMA, b"{}") is None
+    assert decode("ToolCallRequested", SCHEMA + 1, b'{"other":1}') is None
+
+
+def test_a_newer_release_may_add_to_what_is_known() -> None:
+    _, data = encode(requested())
+    more = msgspec.json.encode({**msgspec.json.decode(data), "colour": "blue"})
+    assert decode("ToolCallRequested", SCHEMA + 1, more) == requested()
+
+
+def test_older_shapes_are_lifted_step_by_step() -> None:
+    def split(raw: dict[str, Any]) -> dict[str, Any]:
+        upstream, _, name = raw.pop("tool").partition("/")
+        return {**raw, "upstream": upstream, "name": name}
+
+    def bytes_of(raw: dict[str, Any]) -> dict[str, Any]:
+        return {**raw, "arguments_bytes": len(raw["arguments"])}
+
+    old = attrs.asdict(requested(), value_serializer=lambda *given: getattr(given[2], "value", given[2]))
+    old["tool"] = f"{old.pop('upstream')}/{old.pop('name')}"
+    del old["arguments_bytes"]
+    lifts = {"ToolCallRequested": {2: bytes_of, 1: split}}
+    assert decode("ToolCallRequested", 1, msgspec.json.encode(old), lifts) == requested()
+    newer = {**old, "upstream": "fs", "name": "read_file"}
+    assert decode("ToolCallRequested", 2, msgspec.json.encode(newer), lifts) == requested()
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"client":1}', b'{"client":"a"}', b"\xff"])
+def test_damage_is_noticed(data: bytes) -> None:
+    with pytest.raises(LogDivergence, match="a ToolCallRequested on the log cannot be read"):
+        decode("ToolCallRequested", SCHEMA, data)
+    with pytest.raises(LogDivergence, match="no readable origin"):
+        decode_meta(data)

@@ -1,0 +1,140 @@
+"""A lease has one holder at a time, and every change of hands shows in its epoch."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from portero.log import Lease, Log
+from tests.log.proxy import REPLIES, REQUESTS, proxied
+from tests.log.support import background, opened, until
+from tests.stores import Place
+
+
+def expire(store: Place) -> None:
+    store.redis.delete(store.key("lease:poller"))
+
+
+async def test_one_holds_it_and_keeps_it(log: Log) -> None:
+    one, two = Lease(log, "poller"), Lease(log, "poller")
+    assert not one.held
+    assert await one.acquire()
+    assert (one.held, one.epoch) == (True, 1)
+    assert not await two.acquire()
+    assert (two.held, two.epoch) == (False, 0)
+    assert await one.renew()
+    assert await one.acquire()
+    assert one.epoch == 1
+
+
+async def test_it_ends_by_itself_and_the_next_holder_has_a_greater_epoch(log: Log, store: Place) -> None:
+    one, two = Lease(log, "poller"), Lease(log, "poller")
+    await one.acquire()
+    assert 0 < store.redis.pttl(store.key("lease:poller")) <= 10_000
+    expire(store)
+    assert await two.acquire()
+    assert two.epoch == 2
+    assert not await one.renew()
+    assert not one.held
+    await one.release()
+    assert await two.renew()
+
+
+async def test_a_lease_that_was_lost_is_not_renewed_though_it_is_free(log: Log, store: Place) -> None:
+    one = Lease(log, "poller")
+    await one.acquire()
+    expire(store)
+    assert not await one.renew()
+    assert await one.acquire()
+    assert one.epoch == 2
+
+
+async def test_released_it_is_free_at_once(log: Log) -> None:
+    one, two = Lease(log, "poller"), Lease(log, "poller")
+    await one.acquire()
+    await one.release()
+    assert not one.held
+    assert await two.acquire()
+    assert two.epoch == 2
+
+
+async def test_names_do_not_hinder_each_other(log: Log) -> None:
+    assert await Lease(log, "poller").acquire()
+    assert await Lease(log, "archivist").acquire()
+
+
+async def test_two_acquire_at_once_and_one_gets_it(store: Place) -> None:
+    async with opened(store, "r1") as one, opened(store, "r2") as two:
+        leases = [Lease(log, "poller") for log in (one, two) * 5]
+        assert sum(await asyncio.gather(*(lease.acquire() for lease in leases))) == 1
+        assert sorted(lease.epoch for lease in leases) == [0] * 9 + [1]
+
+
+class Work:
+    """Remembers between which epochs it ran."""
+
+    def __init__(self) -> None:
+        self.running: list[int] = []
+        self.ended: list[int] = []
+
+    def named(self) -> Callable[[int], Awaitable[None]]:
+        async def work(epoch: int) -> None:
+            self.running.append(epoch)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.running.remove(epoch)
+                self.ended.append(epoch)
+
+        return work
+
+
+async def test_the_work_of_who_loses_it_is_stopped_before_the_next_begins(store: Place) -> None:
+    async with proxied(store.server.socket) as proxy, opened(store, url=proxy.url) as cut, opened(store, "r2") as fine:
+        work = Work()
+        first, second = (Lease(log, "poller", ttl_seconds=0.8) for log in (cut, fine))
+        async with background(first.run_while_held(work.named())):
+            await until(lambda: work.running == [1], "the first works")
+            async with background(second.run_while_held(work.named())):
+                await asyncio.sleep(1.0)
+                assert work.running == [1]
+                proxy.hold(REQUESTS)
+                proxy.hold(REPLIES)
+                overlap = False
+
+                def changed() -> bool:
+                    nonlocal overlap
+                    overlap |= len(work.running) > 1
+                    return work.running == [2]
+
+                await until(changed, "the second works")
+                assert not overlap
+                assert work.ended == [1]
+                proxy.release(REQUESTS)
+                proxy.release(REPLIES)
+            await until(lambda: work.running == [3], "the first works again after the second has stopped")
+
+
+async def test_work_that_ends_gives_the_lease_back(log: Log) -> None:
+    async def work(epoch: int) -> None:
+        assert epoch == 1
+
+    await Lease(log, "poller").run_while_held(work)
+    assert await Lease(log, "poller").acquire()
+
+
+async def test_work_that_fails_gives_the_lease_back_and_says_so(log: Log) -> None:
+    async def work(epoch: int) -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        await Lease(log, "poller").run_while_held(work)
+    assert await Lease(log, "poller").acquire()
+
+
+async def test_who_is_stopped_gives_the_lease_back(log: Log) -> None:
+    work = Work()
+    async with background(Lease(log, "poller").run_while_held(work.named())):
+        await until(lambda: work.running == [1], "it works")
+    assert work.running == []
+    assert await Lease(log, "poller").acquire()
