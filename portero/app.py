@@ -24,7 +24,6 @@ from handlers.requests import Requests
 from handlers.running import Runner
 from handlers.snapshots import Snapshots
 from portero import __version__, telemetry
-from portero.domain.digest import digest_of
 from portero.domain.events import ConfigLoaded
 from portero.domain.ids import ReplicaId
 from portero.gateway.asgi import create_asgi
@@ -258,7 +257,7 @@ def _config_loaded(settings: Settings, log: Log) -> ConfigLoaded:
     """Digests only: what is configured may be secret."""
     return ConfigLoaded(
         log.replica,
-        policies=digest_of("policies", repr(settings.policy)),
+        policies=settings.policy.digest,
         replacements=settings.replacer.digest,
         upstreams=settings.upstreams_digest,
         default=settings.policy.default,
