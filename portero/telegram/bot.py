@@ -1,91 +1,64 @@
-"""The bot: everything of this package put together, for the composition root."""
+"""The bot for the composition root: there at once, while the library behind it, slow to import, loads in a thread."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import tzinfo
-from typing import Final
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from handlers.admins import Pairing
 from handlers.core import Core
 from handlers.decisions import Decisions
-from portero.log import Lease, Note
+from handlers.notification import Notified
+from portero.domain.call import Call
 from portero.settings import TelegramSettings
-from portero.telegram.cards import Cards
-from portero.telegram.client import Client, make_bot
-from portero.telegram.context import Context
-from portero.telegram.drawing import Drawing
-from portero.telegram.intake import Intake
-from portero.telegram.leader import LOOK_SECONDS, STEP_BACK_SECONDS, Leader
-from portero.telegram.outbox import Outbox
-from portero.telegram.pace import Pace
-from portero.telegram.people import OneLine, PairingCode, People
-from portero.telegram.polling import POLL_SECONDS, Poller
 from portero.telegram.webhook import Webhook
 
-logger = structlog.get_logger("portero.telegram")
-
-LEASE: Final = "telegram"
-DRAIN_SECONDS: Final = 2.0
+if TYPE_CHECKING:
+    from portero.telegram.assembly import Assembly
 
 
 class Bot:
     """One per process, on every replica: all send and edit cards, one at a time polls and does the duties.
 
-    Made and stopped on the event loop. Raises ConfigError for a token that is none. ``notifier`` goes to Notifications,
-    ``loops`` to the process's background, ``webhook`` (None when polling) to the gateway.
+    ``notifier`` goes to Notifications, ``loops`` to the process's background, ``webhook`` (None when polling) to the
+    gateway; ``stop`` comes after the loops were stopped. aiogram takes 3 to 4 s of CPU to import (measured), which the
+    start of a gateway must not wait for, so it is imported when the loop runs.
     """
 
-    def __init__(
-        self,
-        core: Core,
-        decisions: Decisions,
-        settings: TelegramSettings,
-        *,
-        zone: tzinfo | None = None,
-        pace: Pace | None = None,
-        poll_seconds: int = POLL_SECONDS,
-        look_seconds: float = LOOK_SECONDS,
-        step_back_seconds: float = STEP_BACK_SECONDS,
-    ) -> None:
-        log = core.log
-        self._client = Client(make_bot(settings.token.reveal(), settings.api_base), pace or Pace())
-        self._outbox = Outbox(self._client)
-        drawing = Drawing(core, zone, show_real=settings.show_real)
-        self.notifier = Cards(core, self._client, drawing, lambda: People.of(settings, core.view.admins))
-        context = Context(
-            core,
-            decisions,
-            settings,
-            self._client,
-            self._outbox,
-            drawing,
-            self.notifier,
-            Pairing(core),
-            PairingCode(settings.pairing_code),
-            OneLine(),
-        )
-        intake = Intake(context)
-        self.webhook = Webhook(settings, settings.webhook_url, self._client, intake) if settings.webhook_url else None
-        poller = None
-        if self.webhook is None:
-            poller = Poller(self._client, intake, Note(log, "telegram.offset"), poll_seconds=poll_seconds)
-        self._leader = Leader(
-            context,
-            lambda: Lease(log, LEASE),
-            lambda name: Note(log, name),
-            poller=poller,
-            webhook=self.webhook,
-            look_seconds=look_seconds,
-            step_back_seconds=step_back_seconds,
-        )
+    channel = "telegram"
+
+    def __init__(self, core: Core, decisions: Decisions, settings: TelegramSettings, **options: Any) -> None:
+        self._core, self._decisions, self._settings, self._options = core, decisions, settings, options
+        self._assembled: asyncio.Future[Assembly] = asyncio.get_running_loop().create_future()
+        self.webhook = Webhook(settings, settings.webhook_url) if settings.webhook_url else None
+
+    @property
+    def notifier(self) -> "Bot":
+        return self
 
     @property
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What must run as long as the process serves, by name."""
-        return {"telegram": self._leader.run}
+        return {"telegram": self._run}
+
+    async def call_changed(self, call: Call) -> Sequence[Notified]:
+        """See ``handlers.notification.Notifier``."""
+        assembly = await asyncio.shield(self._assembled)
+        return await assembly.cards.call_changed(call)
 
     async def stop(self) -> None:
-        """After its loops were stopped: sends the answers that wait, for a moment, and disconnects."""
-        await self._outbox.drain(DRAIN_SECONDS)
-        await self._client.close()
+        """Sends the answers that wait, for a moment, and disconnects."""
+        if self._assembled.done():
+            await self._assembled.result().close()
+
+    async def _run(self) -> None:
+        if not self._assembled.done():
+            assemble = await asyncio.to_thread(_import)
+            self._assembled.set_result(
+                assemble(self._core, self._decisions, self._settings, self.webhook, **self._options)
+            )
+        await self._assembled.result().leader.run()
+
+
+def _import() -> Any:
+    from portero.telegram.assembly import Assembly
+
+    return Assembly

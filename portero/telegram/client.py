@@ -133,6 +133,12 @@ class Client:
         scope = BotCommandScopeChat(chat_id=chat) if chat is not None else None
         await self.ask(lambda: self.bot.set_my_commands(commands, scope=scope))
 
+    async def webhook(self, url: str, secret: str, kinds: list[str]) -> None:
+        """Tells Telegram where to post updates; those that wait are posted then."""
+        await self.ask(
+            lambda: self.bot.set_webhook(url, secret_token=secret, allowed_updates=kinds, drop_pending_updates=False)
+        )
+
     async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
         """Any request, with our errors."""
         try:

@@ -36,6 +36,18 @@ class Intake:
             logger.warning("something that is no update was sent here", size=len(body))
             return None
 
+    async def receive(self, body: bytes) -> int:
+        """An update that was posted here; returns the HTTP status to answer."""
+        update = self.parse(body)
+        if update is None:
+            return 200  # anything else and Telegram would send it for a day
+        try:
+            await self.take(update)
+        except LogError as error:
+            logger.warning("an update waits for the log", update=update.update_id, error=str(error))
+            return 503
+        return 200
+
     async def take(self, update: Update) -> None:
         """Processes one update. Raises LogError when the log could not take what it asks for: then offer it again."""
         if update.update_id in self._done:

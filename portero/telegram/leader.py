@@ -15,6 +15,7 @@ from portero.telegram.duties.announcer import Announcer
 from portero.telegram.duties.pinned import Pinned
 from portero.telegram.duties.reminders import Reminders
 from portero.telegram.duties.summaries import Summaries
+from portero.telegram.intake import KINDS
 from portero.telegram.polling import Poller, SteppedBack
 from portero.telegram.render.answers import COMMANDS
 from portero.telegram.webhook import Webhook
@@ -106,9 +107,9 @@ class Leader:
             await asyncio.sleep(min(wait, max(LONGEST_PAUSE_SECONDS, seconds)))
 
     async def _register(self) -> None:
-        if self._webhook is not None:
-            await self._webhook.register()
         client, chat = self._context.client, self._context.people().chat
+        if self._webhook is not None:
+            await client.webhook(self._webhook.url, self._webhook.secret, KINDS)
         await client.commands([BotCommand(command=name, description=what) for name, what in STRANGERS_COMMANDS])
         if chat is not None:
             known = [

@@ -200,10 +200,8 @@ async def running(
         runner = Runner(core, ups)
         executions = Executions(core, runner, ups)
         pace = Pace(private=FAST, group=FAST, overall=FAST)
-        bot = Bot(
-            core, decisions, settings, zone=UTC, pace=pace, poll_seconds=1, look_seconds=look_seconds,
-            step_back_seconds=0.5,
-        )  # fmt: skip
+        quick = {"poll_seconds": 1, "look_seconds": look_seconds, "step_back_seconds": 0.5}
+        bot = Bot(core, decisions, settings, zone=UTC, pace=pace, **quick)
         notifications = Notifications(core, bot.notifier)
         background.start("follower", follower.run)
         await presence.started("http://test", ConfigLoaded(log.replica, "p", "r", "u", Action.ASK, ("fixture",)))
