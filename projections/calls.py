@@ -139,7 +139,6 @@ class Calls:
 
     def _keep_task(self, key: CallId, call: Call) -> None:
         if key not in self._tasks:
-            self._ended.pop(key, None)
             self._add_task(call)
         self._tasks[key] = call
         self.approvals.update(call)

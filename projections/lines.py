@@ -1,6 +1,7 @@
 """What one event says in a line of the activity."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -73,7 +74,8 @@ def _error_message(error: str) -> str | None:
 def _granted(event: e.GrantIssued) -> Line:
     uses = f", {event.uses} uses" if event.uses is not None else ""
     client = f", for {event.client}" if event.client is not None else ""
-    return Line(event.by, f"until {event.expires_at}{uses}{client}", subject=event.pattern)
+    until = datetime.fromtimestamp(event.expires_at // 1000, UTC).isoformat().replace("+00:00", "Z")
+    return Line(event.by, f"until {until}{uses}{client}", subject=event.pattern)
 
 
 def _connected(event: e.UpstreamConnected) -> Line:

@@ -107,6 +107,11 @@ def test_what_is_decided_is_not_decided_again(history, status, by, command):
     assert (error.status, error.by) == (status, by)
 
 
+@pytest.mark.parametrize("history", [DENIED_BY_POLICY, DENIED, EXPIRED, CANCELLED, COMPLETED, ERRED, UNKNOWN])
+def test_what_is_over_is_not_cancelled(history):
+    given(*history).when(Cancel(BEN)).then_refused(AlreadyDecided)
+
+
 def test_an_approved_call_is_not_approved_or_denied_by_a_second_person():
     error = given(*QUEUED).when(Deny(BEN)).then_refused(AlreadyDecided, "already approved-queued, decided by Ana")
     assert error.at == NOW

@@ -72,6 +72,24 @@ TIMES = [NOW + passed for passed in (0, MINUTE, HOUR, 2 * HOUR, DAY - 1, DAY, 2 
 FAR = NOW + 9 * DAY
 asked_at = {at: commands(at) for at in (*TIMES, FAR)}
 asked = st.sampled_from(TIMES).flatmap(lambda at: st.tuples(st.just(at), asked_at[at]))
+moves = st.tuples(asked, st.booleans())
+"""What is asked and when; the flag: ask for what would lead on instead, so that lives get far."""
+
+
+def leads_on(state: Any, at: int) -> Any:
+    match state.status:
+        case Status.PENDING:
+            return Approve(ANA)
+        case Status.QUEUED:
+            return StartExecution(R1, Millis(at + HOUR), state.retry_safe)
+        case Status.EXECUTING if state.attempt % 2:
+            return RecordUnknown(state.attempt, "x", 1)
+        case Status.EXECUTING:
+            return RecordSuccess(state.attempt, False, "{}", None, 2, 1)
+        case Status.UNKNOWN:
+            return ResolveOutcome(ANA, Resolution.RUN_AGAIN)
+        case _:
+            return MarkRead()
 
 
 @attrs.define
@@ -107,8 +125,8 @@ def lives(draw: st.DrawFn) -> Life:
     action = draw(st.sampled_from(Action))
     safe = draw(st.booleans())
     life.append(decide(None, request(action, retry_safe=safe), NOW), NOW)
-    for at, command in draw(st.lists(asked, max_size=14)):
-        life.ask(command, at)
+    for (at, command), lead in draw(st.lists(moves, max_size=16)):
+        life.ask(leads_on(life.state, at) if lead else command, at)
     return life
 
 
@@ -118,13 +136,14 @@ def races(draw: st.DrawFn) -> Life:
     life = Life()
     life.append(decide(None, request(draw(st.sampled_from([Action.ASK, Action.ALLOW]))), NOW), NOW)
     seen = {replica: len(life.states) - 1 for replica in range(3)}
-    for replica, looks, (at, command) in draw(
-        st.lists(st.tuples(st.integers(0, 2), st.booleans(), asked), max_size=20)
+    for replica, looks, ((at, command), lead) in draw(
+        st.lists(st.tuples(st.integers(0, 2), st.booleans(), moves), max_size=20)
     ):
         if looks:
             seen[replica] = len(life.states) - 1
+        state = life.states[seen[replica]]
         try:
-            events = decide(life.states[seen[replica]], command, Millis(at))
+            events = decide(state, leads_on(state, at) if lead else command, Millis(at))
         except DecisionError:
             continue
         if seen[replica] == len(life.states) - 1:

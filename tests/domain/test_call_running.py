@@ -172,6 +172,15 @@ def test_the_answer_of_an_older_attempt_is_late_and_does_not_end_the_new_one():
     given(*second, LATE).when(attrs.evolve(SUCCESS, attempt=2)).then(SUCCEEDED)
 
 
+def test_the_answer_of_an_older_attempt_is_recorded_once_and_does_not_settle_a_later_one():
+    queued_again = (*UNKNOWN, RUN_AGAIN, LATE)
+    given(*UNKNOWN, RUN_AGAIN).when(SUCCESS).then(LATE)
+    assert call_of(*queued_again).status is Status.QUEUED
+    second = (*queued_again, ExecutionStarted(R2, 2, LEASE))
+    given(*second).when(SUCCESS).then_nothing()
+    assert call_of(*UNKNOWN, RUN_AGAIN, ExecutionStarted(R2, 2, LEASE), LOST, LATE).status is Status.UNKNOWN
+
+
 def test_a_late_answer_is_recorded_once_whatever_a_person_said_meanwhile():
     given(*UNKNOWN).when(SUCCESS).then(LATE)
     given(*UNKNOWN, OutcomeResolved(ANA, Resolution.NOT_HAPPENED)).when(SUCCESS).then(LATE)

@@ -25,6 +25,14 @@ def test_nothing_is_not_an_empty_text():
     assert call_digest("a/b", "{}", None, "", "") != call_digest("a/b", "{}", "", "", "")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(["a", "b"], ["ab"]), (["a", "b"], ["a:b"]), (["a:b"], ["a", "b"]), (["1:a"], ["a"]), ([None], ["-"])],
+)
+def test_parts_do_not_run_into_each_other(one, other):
+    assert digest_of(*one) != digest_of(*other)
+
+
 @for_all(st.lists(st.text("a1:-", max_size=3), max_size=4), st.lists(st.text("a1:-", max_size=3), max_size=4))
 def test_no_two_lists_of_parts_look_the_same(one, other):
     assert (digest_of(*one) == digest_of(*other)) == (one == other)

@@ -47,6 +47,9 @@ def test_a_pattern_matches(pattern, name):
         ("a/[xy]", "a/x"),
         ("a/b?", "a/bc"),
         ("a/aba*aba", "a/ababa"),
+        ("a/*b*b", "a/b"),
+        ("a/b*b*c", "a/bc"),
+        ("a/*c*b*", "a/bc"),
         ("a/.*", "a/xyz"),
     ],
 )

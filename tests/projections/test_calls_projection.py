@@ -7,6 +7,7 @@ from portero.domain import events as e
 from portero.domain.ids import CallId, ClientId
 from portero.domain.values import Action, Status
 from portero.errors import Invalid, NotFound
+from projections import View
 from projections.limits import Limits
 from tests.domain.stories import (
     ALLOWED,
@@ -163,6 +164,14 @@ def test_long_results_are_forgotten_sooner():
 def test_a_result_larger_than_all_room_is_forgotten_at_once():
     calls = many((*EXECUTING, attrs.evolve(SUCCEEDED, result="x" * 300)), PENDING).view(SMALL).calls
     assert ids(calls.recent()) == [1]
+
+
+def test_what_is_held_is_counted_on_after_a_restart():
+    large = attrs.evolve(SUCCEEDED, result="x" * 80)
+    tape = many(*[(*EXECUTING, large)] * 2)
+    view = View.restore(tape.view(SMALL).snapshot(), SMALL)
+    view.apply(tape.call(*EXECUTING, large, call=call_id(2)).log)
+    assert ids(view.calls.recent()) == [2, 1]
 
 
 def test_a_client_without_tasks_leaves_nothing_behind():
