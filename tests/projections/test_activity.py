@@ -79,7 +79,7 @@ CATALOGUE = e.CatalogueChanged(R1, "d", (e.CatalogueTool("x", ToolFacts()),), ("
 @pytest.mark.parametrize(
     ("aggregate", "event", "subject", "by", "detail"),
     [
-        ("grant/g1", e.GrantIssued("a/*", False, END, ANA, 3), "a/*", ANA, f"until {END}, 3 uses"),
+        ("grant/g1", e.GrantIssued("a/*", False, END, ANA, 3), "a/*", ANA, "until 2027-01-15T09:00:00Z, 3 uses"),
         ("rule/r1", e.RuleSet("a/*", False, Action.DENY, ANA), "a/*", ANA, None),
         ("admin/1", e.AdminPaired(1, "Ana", 2), "Ana", SYSTEM, None),
         ("upstream/git", CONNECTED, "git", SYSTEM, "mcp-git 1.2, 12 tools, on r1"),
