@@ -4,17 +4,15 @@ import time
 from datetime import UTC, datetime
 
 from portero.domain.ids import Millis
+from portero.gateway.times import iso
+
+__all__ = ["ago", "clock", "iso", "left", "now", "soon", "span"]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def now() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
-
-
-def iso(at: int) -> str:
-    """ISO 8601 in UTC with milliseconds, as every interface of Portero gives times to programs."""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def clock(at: int) -> str:

@@ -208,6 +208,17 @@ def test_explain_sees_rules_grants_and_the_lock(home: Home) -> None:
     assert home.run("explain", "disk/read_secret", "--json").json["reason"]["tier"] == "lock"
 
 
+def test_what_a_configured_denial_means_for_a_grant_and_for_a_rule(home: Home) -> None:
+    configure(home)
+    home.on_log(
+        lambda scribe: scribe.offer("disk", CatalogueTool("wipe", ToolFacts()), CatalogueTool("read", ToolFacts()))
+    )
+    assert "policies.json denies disk/wipe: a grant does not lift that." in home.run("grant", "disk/*", "1h").out
+    assert home.run("explain", "disk/wipe", "--json").json["policy"] == "deny"
+    assert "policies.json denies disk/wipe: this rule overrides that." in home.run("allow", "disk/*").out
+    assert home.run("explain", "disk/wipe", "--json").json["policy"] == "allow"
+
+
 def test_explain_says_when_there_is_no_such_tool(home: Home) -> None:
     configure(home)
     assert "refused as unknown" in home.run("explain", "disk/reed").out

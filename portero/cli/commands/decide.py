@@ -16,6 +16,7 @@ from portero.cli.times import ago, clock, iso, now
 from portero.cli.vitals import any_gateway
 from portero.cli.words import DECIDED
 from portero.domain.call import Call
+from portero.domain.ids import Millis
 from portero.domain.values import Resolution, Status
 from portero.errors import AlreadyDecided
 
@@ -121,7 +122,7 @@ def _too_late(out: Output, call: Call, error: AlreadyDecided) -> int:
     if out.as_json:
         shape: shapes.Shape = {"task_id": call.id, "toolName": call.tool, "status": error.status, "decided": False}
         shape |= {"by": error.by} if error.by else {}
-        out.document(shape | ({"at": iso(error.at)} if error.at is not None else {}))
+        out.document(shape | ({"at": iso(Millis(error.at))} if error.at is not None else {}))
         return Exit.ALREADY_DECIDED
     status = DECIDED.get(error.status, error.status)
     by = f", by {visible(error.by)}" if error.by else ""

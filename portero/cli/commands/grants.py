@@ -4,14 +4,13 @@ import click
 
 from portero.cli import shapes
 from portero.cli.complete import grant_ids, tool_names
-from portero.cli.effect import tell_effect
+from portero.cli.effect import tell_allowed
 from portero.cli.output import Output, json_option
 from portero.cli.params import DURATION, PATTERN
 from portero.cli.session import Session, in_session
 from portero.cli.text import visible
 from portero.cli.times import clock, span
 from portero.domain.ids import ClientId, GrantId
-from portero.domain.values import Action
 
 
 @click.command(short_help="Let matching tools run without asking, for a while.")
@@ -39,7 +38,7 @@ def grant(pattern: str, duration: int, uses: int | None, client: str | None, out
         out.line(f"Grant {issued}: {visible(pattern)} runs without asking for {span(duration)}{limit}.")
         if state is not None:
             out.line(f"It ends on {clock(state.expires_at)}, or with `portero revoke {issued}`.")
-        tell_effect(out, session.view, pattern, Action.ALLOW)
+        tell_allowed(out, session.view, pattern, "a grant does not lift that.")
 
     in_session(run)
 

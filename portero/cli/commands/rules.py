@@ -4,7 +4,7 @@ import click
 
 from portero.cli import shapes
 from portero.cli.complete import rule_ids, tool_names
-from portero.cli.effect import tell_effect
+from portero.cli.effect import tell_allowed, tell_covered
 from portero.cli.output import Output, json_option
 from portero.cli.params import PATTERN
 from portero.cli.session import Session, in_session
@@ -42,7 +42,10 @@ def _set(pattern: str, action: Action, out: Output) -> None:
             return
         verb = "run without asking" if action is Action.ALLOW else "are refused"
         out.line(f"Rule {rule}: calls of {visible(pattern)} {verb} from now on. `portero unrule {rule}` removes it.")
-        tell_effect(out, session.view, pattern, action)
+        if action is Action.ALLOW:
+            tell_allowed(out, session.view, pattern, "this rule overrides that.")
+        else:
+            tell_covered(out, session.view, pattern)
 
     in_session(run)
 
