@@ -9,10 +9,10 @@ from litestar.types import Receive, Scope, Send
 from portero.domain.ids import ClientId
 from portero.errors import FORBIDDEN, HEADER_MISMATCH, INVALID_REQUEST, TOO_LARGE, UNAUTHORIZED
 from portero.gateway.auth import Clients
+from portero.gateway.eras import is_modern
 from portero.gateway.http import ALLOW_POST, CHALLENGE, Accepts, Header, Refusal, is_json
 from portero.gateway.options import Options
 from portero.gateway.origin import Origins
-from portero.gateway.request import is_modern
 
 ONCE_ONLY: Final = frozenset(
     {

@@ -41,7 +41,7 @@ class Dispatch:
                 return OK, wire.result(request_id, await self._listeners.listen(request))
             result = await self._methods.get(request)(request)
         except RpcError as error:
-            return _status(error, inbound), self._mask(rpc_error(error, request_id))
+            return _status(error, inbound), rpc_error(error, request_id, self._mask)
         except LogError as error:
             text = f"The audit log is unavailable: {error} What is not on the log is not done."
             return (503 if inbound.modern else OK), wire.error(request_id, LOG_UNAVAILABLE, text)
@@ -60,5 +60,6 @@ def _status(error: RpcError, inbound: Inbound) -> int:
     return HTTP_STATUS.get(error.code, OK)
 
 
-def rpc_error(error: RpcError, request_id: bytes) -> bytes:
-    return wire.error(request_id, error.code, str(error), error.data)
+def rpc_error(error: RpcError, request_id: bytes, mask: Callable[[bytes], bytes] = bytes) -> bytes:
+    """``mask`` sees the error alone: the id is the client's own, and must come back as it was."""
+    return wire.error(request_id, error.code, str(error), error.data, mask)

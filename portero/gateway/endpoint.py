@@ -14,11 +14,11 @@ from portero.errors import HTTP_STATUS, INTERNAL_ERROR, INVALID_REQUEST, UNSUPPO
 from portero.gateway import wire
 from portero.gateway.admission import Admission, Inbound
 from portero.gateway.dispatch import Dispatch, rpc_error
+from portero.gateway.eras import BATCH_VERSION, SUPPORTED_VERSIONS, unsupported_version_data
 from portero.gateway.flights import Flight, Flights, flight_key
 from portero.gateway.http import BodyTooLarge, ClientGone, Refusal, read_body, send_empty, send_json, send_refusal
 from portero.gateway.options import Options
 from portero.gateway.reply import BatchReply, HttpReply
-from portero.gateway.request import BATCH_VERSION, SUPPORTED_VERSIONS, unsupported_version_data
 from portero.telemetry import REFUSED_REQUESTS
 
 MAX_BATCH: Final = 100

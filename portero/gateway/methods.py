@@ -7,7 +7,8 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from portero.gateway.calls import Calls
-from portero.gateway.request import SUPPORTED_VERSIONS, TASKS_EXTENSION, Request
+from portero.gateway.eras import SUPPORTED_VERSIONS
+from portero.gateway.request import TASKS_EXTENSION, Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
 from portero.gateway.virtual import VirtualTools, unknown_tool

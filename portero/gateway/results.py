@@ -20,6 +20,8 @@ class _Head(msgspec.Struct):
     meta: Raw | UnsetType = msgspec.field(default=UNSET, name="_meta")
 
 
+NO_HEAD: Final = _Head()
+
 _head = msgspec.json.Decoder(_Head)
 _members = msgspec.json.Decoder(dict[str, Raw])
 
@@ -47,7 +49,8 @@ class Results:
         return wire.encode(members)
 
     def _modern(self, result: bytes) -> bytes:
-        head = _read_head(result)
+        named = b'"resultType"' in result or b'"_meta"' in result
+        head = _read_head(result) if named else NO_HEAD
         if head.resultType is UNSET and head.meta is UNSET:
             rest = result.lstrip()[1:]
             return self._opening + (b"," if rest.lstrip()[:1] != b"}" else b"") + rest

@@ -1,11 +1,12 @@
 """JSON-RPC envelopes as bytes: decoded as far as the gateway must read them, and not further."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from portero.errors import INVALID_REQUEST, PARSE_ERROR, RpcError
+from portero.errors import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, RpcError
 
 NULL: Final = b"null"
 
@@ -30,6 +31,7 @@ class _Cancelled(msgspec.Struct):
 
 
 _cancelled = msgspec.json.Decoder(_Cancelled)
+_any = msgspec.json.Decoder()
 _message = msgspec.json.Decoder(Message)
 _only_id = msgspec.json.Decoder(_OnlyId)
 _batch = msgspec.json.Decoder(list[Raw])
@@ -42,6 +44,14 @@ class BadMessage(RpcError):
     def __init__(self, code: int, message: str, request_id: bytes = NULL) -> None:
         super().__init__(code, message)
         self.id = request_id
+
+
+def decode_value(raw: Raw, what: str) -> Any:
+    """Any JSON value. Raises RpcError when it is nested too deeply; ``what`` is its name for the client."""
+    try:
+        return _any.decode(raw)
+    except (ValueError, RecursionError) as error:
+        raise RpcError(INVALID_PARAMS, f"{what!r} cannot be read: {error}.") from None
 
 
 def check_text(body: bytes) -> None:
@@ -110,11 +120,13 @@ def result(request_id: bytes, body: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (request_id, body)
 
 
-def error(request_id: bytes, code: int, message: str, data: Any = None) -> bytes:
+def error(
+    request_id: bytes, code: int, message: str, data: Any = None, mask: Callable[[bytes], bytes] = bytes
+) -> bytes:
     body: dict[str, Any] = {"code": code, "message": message}
     if data is not None:
         body["data"] = data
-    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request_id, encode(body))
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request_id, mask(encode(body)))
 
 
 def notification(method: str, params: Any) -> bytes:

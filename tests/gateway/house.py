@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -232,15 +232,17 @@ async def open_house(
     upstreams: Callable[[Path], list[UpstreamConfig]] = lambda effects: [fixture(effects)],
     replacer: Replacer | None = None,
     listen: Callable[[Listen], Listen] = lambda listen: listen,
-    prepare: Callable[["House"], Awaitable[None]] | None = None,
+    beside: House | None = None,
 ) -> AsyncIterator[House]:
-    """Starts everything on a store of its own and takes it down again."""
-    folder = Path(tempfile.mkdtemp(prefix="portero-"))
+    """Starts everything on a store of its own, or as another replica on the one of ``beside``; takes it down again."""
+    folder = beside.folder if beside else Path(tempfile.mkdtemp(prefix="portero-"))
     effects = folder / "effects"
     options = options or Options(version="1.2.3", port=0)
     async with AsyncExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        log = await stack.enter_async_context(open_log(None, ReplicaId("r1"), data=folder / "data", fsync="everysec"))
+        if beside is None:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        replica = ReplicaId("r1" if beside is None else "r2")
+        log = await stack.enter_async_context(open_log(None, replica, data=folder / "data", fsync="everysec"))
         view = View()
         follower = Follower(log, view.apply, (view.seq, view.entry))
         background = Background()
@@ -282,6 +284,4 @@ async def open_house(
         await wait_until(lambda: server.started or serving.done(), "the server listens")
         house = House(server.url, folder, effects, core, view, log, decisions, ups, gateway, server, ready, serving)
         stack.push_async_callback(house.stop)
-        if prepare is not None:
-            await prepare(house)
         yield house

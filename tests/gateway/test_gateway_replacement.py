@@ -1,0 +1,31 @@
+"""What a client is shown holds fakes only: in results, lists, errors, progress."""
+
+import json
+
+import pytest
+
+from portero.domain.replacement import Entry, Replacer
+from portero.domain.values import Action
+from tests.gateway.house import POLICIES, open_house
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_nothing_real_reaches_a_client() -> None:
+    replacer = Replacer.from_entries([Entry("NAME", "Tessa"), Entry("WORD", "Echo"), Entry("one-fake", "made://one")])
+    policies = {**POLICIES, "fixture/echo": Action.ASK}
+    async with open_house(replacer=replacer, policies=policies) as house, house.caller(modern=True) as caller:
+        raw = await caller.tool("fixture/raw", result={"content": [{"type": "text", "text": "Tessa"}], "by": "Tessa"})
+        assert raw["content"][0]["text"] == "NAME"
+        _, error = await caller.error(
+            "tools/call", {"name": "fixture/fail", "arguments": {"code": 1, "message": "NAME?", "data": ["NAME"]}}
+        )
+        assert error == {"code": 1, "message": "NAME?", "data": ["NAME"]}
+        task = (await caller.document("fixture/echo", text="I am NAME"))["task_id"]
+        await house.approve(task)
+        done = await caller.tool("portero/check_task", task_id=task, wait_seconds=10)
+        assert done["content"][0]["text"] == "I am NAME"
+        resources = (await caller.rpc("resources/list"))["resources"]
+        assert resources[0]["uri"] == "one-fake"
+        _, unknown = await caller.error("tools/call", {"name": "Tessa/x", "arguments": {}})
+        assert "Tessa" not in json.dumps(unknown)
