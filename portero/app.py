@@ -82,7 +82,7 @@ async def connected(settings: Settings) -> AsyncIterator[Connected]:
             log,
             view,
             settings.policy,
-            settings.replacer,
+            settings.replacer.salted(log.id),  # all replicas of one log agree on the table's digest
             approval_ms=settings.approval_timeout_ms,
             lease_ms=settings.lease_ms,
             result_seconds=settings.result_retention_ms // 1000,
@@ -155,7 +155,7 @@ class _Gateway:
         log = base.core.log
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        await self._presence.started(self._server.url, _config_loaded(self._settings, log))
+        await self._presence.started(self._server.url, _config_loaded(self._settings, base.core))
         await self._upstreams.start()
         self._start_loops(log)
         server = asyncio.create_task(self._server.run(), name="http")
@@ -253,12 +253,12 @@ def _credentials(settings: Settings, token: Secret) -> list[Credential]:
     return [Credential(DEFAULT_CLIENT, token_digest(token.reveal().encode())), *named]
 
 
-def _config_loaded(settings: Settings, log: Log) -> ConfigLoaded:
+def _config_loaded(settings: Settings, core: Core) -> ConfigLoaded:
     """Digests only: what is configured may be secret."""
     return ConfigLoaded(
-        log.replica,
+        core.log.replica,
         policies=settings.policy.digest,
-        replacements=settings.replacer.digest,
+        replacements=core.replacer.digest,
         upstreams=settings.upstreams_digest,
         default=settings.policy.default,
         upstream_names=tuple(config.name for config in settings.upstreams),

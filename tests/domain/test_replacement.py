@@ -178,6 +178,12 @@ def test_keys_of_a_result_that_become_equal_are_told_apart(table: Replacer) -> N
     }
 
 
+def test_the_number_that_tells_keys_apart_spells_out_no_real() -> None:
+    table = Replacer.from_entries([Entry("John Doe", "José Núñez"), Entry("x", "Doe (2)")])
+    raw = dumped({"José Núñez": 1, "John Doe": 2})
+    assert json.loads(table.to_fake_result(raw)) == {"John Doe (3)": 1, "John Doe": 2}
+
+
 def test_keys_that_were_doubled_before_stay_doubled() -> None:
     assert only("John", "Ann").to_fake_result(b'{"Ann":1,"Ann":2,"b":3,"b":4}') == b'{"John":1,"John":2,"b":3,"b":4}'
 

@@ -161,6 +161,12 @@ def test_lower_case_percent_escapes_match() -> None:
     assert only("john@x.com", "é@c.d").mask_text("%c3%a9%40c.d") == "john%40x.com"
 
 
+def test_escapes_of_letters_in_another_case_match_loose_entries() -> None:
+    table = only("zoe", "José Ñandú", case_sensitive=False)
+    for seen in ("JOS%C3%89%20%C3%91AND%C3%9A", "jos%c3%a9+%c3%b1and%c3%ba", "JOS\\u00c9 \\u00d1AND\\u00DA"):
+        assert table.mask_text(f"[{seen}]") == "[zoe]"
+
+
 def test_base64_is_left_as_it_is() -> None:
     raw = b'{"data": "am9zZUBjb3JwLmV4YW1wbGU="}'
     assert only("john@example.com", "jose@corp.example").to_fake_result(raw) is raw
