@@ -26,7 +26,7 @@ from portero.domain.events import ConfigLoaded
 from portero.domain.ids import CallId, ClientId, Millis, ReplicaId
 from portero.domain.policy import ConfigPolicy
 from portero.domain.replacement import Entry, Replacer
-from portero.domain.values import Action, Kind, Status, ToolFacts
+from portero.domain.values import Action, Actor, Kind, Status, ToolFacts
 from portero.log import Follower, Log, Timers, WorkQueue, open_log
 from portero.settings import Secret, TelegramSettings
 from portero.telegram.bot import Bot
@@ -40,6 +40,7 @@ from tests.telegram.fake_api.server import TOKEN, FakeApi
 from tests.telegram.fake_api.world import Message, Person
 
 ANA, BEN, EVE = 42, 43, 66
+CLI = Actor("cli", "root", "root")
 FAST = Rate(1_000, 1_000.0)
 POLICIES = {"fixture/fail": Action.ALLOW, "fixture/echo": Action.ALLOW, "fixture/hidden": Action.DENY}
 REPLACER = Replacer.from_entries([Entry("Jane Doe", "Maria Huber"), Entry("DE00", "AT61 1904")])
@@ -78,6 +79,7 @@ class Replica:
             CallRequest(ClientId(client), Kind.TOOL, "fixture", tool, arguments, self.facts(tool))
         )
         assert isinstance(answer, Pending)
+        await self.core.catch_up()
         return answer.call
 
     async def run(self, tool: str = "echo", client: str = "claude", **arguments: Any) -> Any:
