@@ -50,7 +50,6 @@ class _Named(msgspec.Struct):
 class HttpTransport:
     """Owns the HTTP client. Set ``peer`` before ``start``. No credentials travel but the configured headers."""
 
-    kind: Final = "http"
     peer: Peer
     pid: None = None
 
@@ -203,9 +202,9 @@ class HttpTransport:
 
     async def _tell(self, message: bytes, headers: dict[str, str], *, listen: bool) -> None:
         try:
-            response = await self._client.post(self._url, content=message, headers=headers)
-            if response.status_code >= 400:
-                log.info("a notification was refused", upstream=self._config.name, status=response.status_code)
+            async with self._client.stream("POST", self._url, content=message, headers=headers) as response:
+                if response.status_code >= 300:
+                    log.info("a notification was refused", upstream=self._config.name, status=response.status_code)
         except httpx2.HTTPError as error:
             log.info("a notification was not delivered", upstream=self._config.name, error=said(error))
         if listen and not self._modern:

@@ -78,13 +78,18 @@ def decode_error(raw: bytes) -> tuple[int, str, bytes | None]:
     return body.code, body.message, bytes(body.data) or None
 
 
+def error_of(message: Envelope) -> tuple[int, str, bytes | None] | None:
+    """The error that an answer is, else None (some servers say ``"error": null`` beside a result)."""
+    raw = bytes(message.error)
+    return decode_error(raw) if raw not in (b"", b"null") else None
+
+
 def error_in(body: bytes) -> tuple[int, str, bytes | None] | None:
     """The error object of a body that is a JSON-RPC error (whatever its id), else None."""
     try:
-        raw = bytes(_one.decode(body).error)
+        return error_of(_one.decode(body))
     except (msgspec.DecodeError, RecursionError):
         return None
-    return decode_error(raw) if raw.startswith(b"{") else None
 
 
 @functools.lru_cache(256)

@@ -121,7 +121,7 @@ class Peer:
             return
         for message in messages:
             if message.method is None:
-                self._answered(message, data)
+                self._answered(message, data, origin)
             elif message.id is None or message.id is msgspec.UNSET:
                 self._notified(message.method, message, origin)
             else:
@@ -159,28 +159,30 @@ class Peer:
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
-    def _answered(self, message: Envelope, data: bytes) -> None:
-        identity = message.id
+    def _answered(self, message: Envelope, data: bytes, origin: Call | None) -> None:
+        identity, error = message.id, jsonrpc.error_of(message)
         if isinstance(identity, str) and identity.isdecimal():
             identity = int(identity)  # some servers give a number back as a string
-        if not isinstance(identity, int) or not (message.result or message.error):
+        elif identity is None and error is not None and origin is not None:
+            identity = origin.id  # refused before its id was read
+        if not isinstance(identity, int) or not (message.result or error):
             self._garbage(data)
             return
+        answer = bytes(message.result) if error is None else UpstreamRefused(*error)
         call = self._calls.pop(identity, None)
         if call is None and identity not in self._late:
             self._garbage(data)  # an answer to nothing that was asked
         elif call is None or call.future.done():
-            self._answered_late(self._late.pop(identity, None) if call is None else call.on_late, message)
-        elif message.error:
-            call.future.set_exception(UpstreamRefused(*jsonrpc.decode_error(bytes(message.error))))
+            self._answered_late(self._late.pop(identity, None) if call is None else call.on_late, answer)
+        elif isinstance(answer, UpstreamRefused):
+            call.future.set_exception(answer)
         else:
-            call.future.set_result(bytes(message.result))
+            call.future.set_result(answer)
 
-    def _answered_late(self, on_late: Late | None, message: Envelope) -> None:
-        refused = UpstreamRefused(*jsonrpc.decode_error(bytes(message.error))) if message.error else None
-        log.info("late answer", upstream=self.name, is_error=refused is not None)
+    def _answered_late(self, on_late: Late | None, answer: bytes | UpstreamError) -> None:
+        log.info("late answer", upstream=self.name, is_error=not isinstance(answer, bytes))
         if on_late is not None:
-            guarded(self.name, "late answer", on_late, refused or bytes(message.result))
+            guarded(self.name, "late answer", on_late, answer)
 
     # --- calls that end otherwise ------------------------------------------------------------------------------------
 
@@ -204,7 +206,7 @@ class Peer:
             error = call.future.exception()
             outcome = call.future.result() if error is None else error
             if isinstance(outcome, bytes | UpstreamError):
-                guarded(self.name, "late answer", call.on_late, outcome)
+                self._answered_late(call.on_late, outcome)
 
     def _abandoned(self, call: Call, sent: bool, reason: str) -> None:
         if sent:

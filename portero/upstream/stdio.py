@@ -35,7 +35,6 @@ _ID_LAST: Final = re.compile(rb'"jsonrpc": ?"2\.0", ?"id": ?"?(\d{1,18})"?\}\s*$
 class StdioTransport:
     """Owns the child process. Set ``peer`` before ``start``."""
 
-    kind: Final = "stdio"
     peer: Peer
 
     def __init__(

@@ -51,6 +51,7 @@ class Supervisor:
         self._session: Session | None = None
         self._connected = asyncio.Event()
         self._ask_modern = True
+        self._retry_on = 0.0
         if config.disabled:
             self.tried.set()
 
@@ -100,11 +101,7 @@ class Supervisor:
         try:
             while True:
                 await self._one_life()
-                delay = self._limits.delay(self.failures, random.random())  # noqa: S311 - spreads load, keeps no secret
-                self.retry_at = Millis(_now() + round(delay * 1000))
-                self._on_lost(self, self._last_error or "")
-                self.tried.set()
-                await asyncio.sleep(delay)
+                await asyncio.sleep(self._retry_on - asyncio.get_running_loop().time())
                 self.restarts += 1
         finally:
             self.retry_at = None
@@ -175,6 +172,9 @@ class Supervisor:
         self._ask_modern = self._ask_modern or not lasted
         self.failures = 1 if lasted >= self._limits.stable else self.failures + 1
         self._becomes(State.CRASH_LOOP if self._limits.crash_loop(self.failures) else State.LOST)
+        delay = self._limits.delay(self.failures, random.random())  # noqa: S311 - spreads load, keeps no secret
+        self.retry_at = Millis(_now() + round(delay * 1000))
+        self._retry_on = asyncio.get_running_loop().time() + delay  # closing goes on meanwhile; clocks may be set
         log.warning(
             "upstream lost",
             upstream=self.config.name,
@@ -182,6 +182,8 @@ class Supervisor:
             failures=self.failures,
             state=self.state.value,
         )
+        self._on_lost(self, self._last_error)
+        self.tried.set()
 
     def _becomes(self, state: State) -> None:
         if state is not self.state:

@@ -179,3 +179,11 @@ async def test_an_id_that_comes_back_as_text_is_the_same_id() -> None:
     await asyncio.sleep(0)
     peer.received(b'{"id":"1","result":{"n":1}}')
     assert await call == b'{"n":1}'
+
+
+async def test_a_null_error_beside_a_result_is_no_error() -> None:
+    peer = Peer("f", Wire(), on_notification=lambda note: None)
+    call = asyncio.create_task(peer.request("tools/call", b"{}", idle=5))
+    await asyncio.sleep(0)
+    peer.received(b'{"id":1,"error":null,"result":{"n":1}}')
+    assert await call == b'{"n":1}'
