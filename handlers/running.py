@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from handlers.core import Core
@@ -22,7 +23,7 @@ from handlers.outcomes import (
 from handlers.recording import Recorder
 from portero.domain.events import CallCancelled, Recorded
 from portero.domain.ids import Aggregate, Millis, call_aggregate
-from portero.domain.values import Status
+from portero.domain.values import Kind, Status
 from portero.errors import OUTCOME_UNKNOWN, LogError, UpstreamError
 from portero.upstream import Upstreams
 
@@ -69,7 +70,7 @@ class Runner:
         replacer = self._core.replacer
         params = upstream_params(
             execution.kind,
-            execution.name,
+            self._real_name(execution),
             replacer.to_real(execution.arguments),
             replacer.to_real(execution.extra) if execution.extra else None,
         )
@@ -96,6 +97,13 @@ class Runner:
         if await self._recorder.record(execution, outcome):
             return outcome.answer
         return await self._as_it_stands(execution, outcome.answer)
+
+    def _real_name(self, execution: Execution) -> str:
+        """A resource's URI may hold fakes, as lists have shown it; names of tools and prompts are what they are."""
+        if execution.kind is not Kind.RESOURCE:
+            return execution.name
+        real = self._core.replacer.to_real(msgspec.json.encode(execution.name))
+        return msgspec.json.decode(real, type=str)
 
     async def _as_it_stands(self, execution: Execution, answer: Done | Failed) -> Done | Failed:
         """The answer, unless the log says something else of the call: nobody is told what the log denies."""

@@ -27,5 +27,7 @@ async def test_nothing_real_reaches_a_client() -> None:
         assert done["content"][0]["text"] == "I am NAME"
         resources = (await caller.rpc("resources/list"))["resources"]
         assert resources[0]["uri"] == "one-fake"
+        read = await caller.rpc("resources/read", {"uri": "one-fake"})
+        assert read["contents"] == [{"uri": "one-fake", "text": "what is in one-fake"}]
         _, unknown = await caller.error("tools/call", {"name": "Tessa/x", "arguments": {}})
         assert "Tessa" not in json.dumps(unknown)
