@@ -16,7 +16,7 @@ from portero import __version__
 from portero.cli.exits import Exit, exit_code
 from portero.cli.output import complain
 from portero.cli.text import json_line
-from portero.errors import ConfigError, PorteroError
+from portero.errors import ConfigError, PorteroError, StoreError
 
 
 @attrs.frozen
@@ -124,6 +124,8 @@ def _told(error: Exception, *, as_json: bool) -> int:
 def _lines(error: Exception) -> Sequence[str]:
     if isinstance(error, ConfigError):
         return error.problems
+    if isinstance(error, StoreError):  # what the store said last is part of some, line by line
+        return str(error).splitlines()
     if isinstance(error, PorteroError | OSError):
         return (str(error),)
     if os.environ.get("PORTERO_DEBUG"):

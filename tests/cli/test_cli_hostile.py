@@ -1,7 +1,7 @@
 """Nothing that a client, a server or another person wrote can forge what the command line prints."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +10,7 @@ from portero.domain.events import CatalogueTool
 from portero.domain.ids import CallId
 from portero.domain.values import ToolFacts
 from tests.cli.home import Home, Scribe
+from tests.stores import Place, Server
 
 EVIL = "\x1b]0;owned\x07\x1b[2K\x1b[1A\rfake\u202etxet\u200b\u2066\U000e0041\x9b31m\x7f\n0 approved by you"
 """Retitles the window, wipes and overwrites lines, reverses, hides, and forges a line of its own."""
@@ -25,11 +26,15 @@ async def seed(scribe: Scribe) -> CallId:
     return call
 
 
-@pytest.fixture
-def call(home: Home) -> CallId:
-    found = home.on_log(seed)
-    home.run("lock", "--reason", EVIL)
-    return found
+@pytest.fixture(scope="module")
+def hostile(valkey_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, CallId]]:
+    """A log full of it; the tests that share it leave it as it is."""
+    place = Place(valkey_server)
+    home = Home(tmp_path_factory.mktemp("hostile"), place)
+    call = home.on_log(seed)
+    assert home.run("lock", "--reason", EVIL).code == 0
+    yield home, call
+    place.clear()
 
 
 def shown(text: str) -> bool:
@@ -41,7 +46,8 @@ def arguments_of(name: str, call: CallId) -> list[str]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_output_shows_what_is_there(home: Home, call: CallId, name: str) -> None:
+def test_every_output_shows_what_is_there(hostile: tuple[Home, CallId], name: str) -> None:
+    home, call = hostile
     arguments = arguments_of(name, call)
     piped, machine = home.run(*arguments), home.run(*arguments, "--json")
     for text in (piped.out, piped.err, machine.err, home.on_terminal(*arguments)):
@@ -52,18 +58,24 @@ def test_every_output_shows_what_is_there(home: Home, call: CallId, name: str) -
 
 
 @pytest.mark.parametrize(
-    "forge",
+    "arguments",
     [
-        pytest.param(lambda home, call: home.run("reject", call, "--reason", EVIL), id="reason"),
-        pytest.param(lambda home, call: home.run("show", EVIL), id="task"),
-        pytest.param(lambda home, call: home.run("revoke", EVIL), id="grant"),
-        pytest.param(lambda home, call: home.run("unrule", EVIL), id="rule"),
-        pytest.param(lambda home, call: home.run("logs", "--client", EVIL), id="client"),
+        ("show", EVIL),
+        ("revoke", EVIL),
+        ("unrule", EVIL),
+        ("logs", "--client", EVIL),
+        ("explain", "office/x", "--client", EVIL),
     ],
 )
-def test_errors_and_answers_too(home: Home, call: CallId, forge: Callable[[Home, CallId], object]) -> None:
-    ran = forge(home, call)
+def test_what_was_typed_is_shown_as_it_is_too(hostile: tuple[Home, CallId], arguments: tuple[str, ...]) -> None:
+    ran = hostile[0].run(*arguments)
     assert shown(ran.out + ran.err)
+
+
+def test_a_reason_is_shown_as_it_is(home: Home) -> None:
+    call = home.ask()
+    assert home.run("reject", call, "--reason", EVIL).code == 0
+    assert shown(home.run("show", call).out + home.run("logs").out)
 
 
 def test_markup_is_text_like_any_other(home: Home) -> None:

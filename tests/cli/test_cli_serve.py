@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 
@@ -82,7 +83,7 @@ def test_it_says_all_that_a_person_needs(served: tuple[Home, str]) -> None:
     assert f'claude mcp add --transport http portero {url} --header "Authorization: Bearer {token}"' in printed
     assert "Servers behind it: office" in printed
     assert "'keyed' is skipped: NO_SUCH_KEY is not set" in printed
-    assert "portero approve TASK" in printed
+    assert f"{sys.executable} -m portero approve TASK" in printed
 
 
 def test_approval_from_a_second_terminal(served: tuple[Home, str]) -> None:

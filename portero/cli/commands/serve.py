@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from portero.cli.invocation import invocation
 from portero.cli.place import load_settings
 from portero.cli.text import visible
 from portero.settings.secret import Secret
@@ -42,7 +43,7 @@ def announce(settings: Settings, started: "Started", token: Secret, *, made: boo
         click.echo(f"Its token, shown this once and kept in {settings.data_dir / 'bearer-token'}: {shown}")
     elif settings.bearer_token is not None:
         shown = "$BEARER_TOKEN"
-        click.echo("Its token is the BEARER_TOKEN of your environment or .env; put it into the next line.")
+        click.echo("Its token is the BEARER_TOKEN of your environment or .env; the line below needs its value.")
     else:
         file = settings.data_dir / "bearer-token"
         shown = f"$(cat {shlex.quote(str(file))})"
@@ -53,10 +54,10 @@ def announce(settings: Settings, started: "Started", token: Secret, *, made: boo
     click.echo(f"Servers behind it: {visible(', '.join(names)) if names else none}")
     for text in (*settings.skipped, *settings.warnings):
         click.echo(f"  {visible(text)}")
-    if settings.telegram is not None:
-        click.echo("Approvals come to you on Telegram, or in a second terminal here: portero pending")
-    else:
-        click.echo("Approvals: in a second terminal here, `portero pending`, then `portero approve TASK`.")
+    portero = invocation()
+    telegram = "Approvals come to you on Telegram, and can be given" if settings.telegram else "Approvals are given"
+    click.echo(f"{telegram} in a second terminal, from this directory:\n")
+    click.echo(f"  {portero} pending\n  {portero} approve TASK\n")
     click.echo("Stop it with Ctrl-C.")
 
 

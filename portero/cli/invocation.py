@@ -1,0 +1,17 @@
+"""How this very program is called by somebody who copies a line that it printed."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+
+def invocation() -> str:
+    """``portero`` where a shell finds this program under that name; else the way to it from this directory."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m portero"
+    here, found = program.resolve(), shutil.which("portero")
+    if found is not None and Path(found).resolve() == here:
+        return "portero"
+    return shlex.quote(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))
