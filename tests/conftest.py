@@ -1,10 +1,15 @@
-"""What tests of several areas stand on: the stores."""
+"""What tests of several areas stand on: the stores, and how properties are tried."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.stores import REDIS, VALKEY, Place, Server
+
+# How long an example takes depends on what else the cores do: properties are about results, not about time.
+settings.register_profile("shared-cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared-cores")
 
 
 @pytest.fixture(scope="session")
