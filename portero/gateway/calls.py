@@ -22,6 +22,7 @@ from portero.errors import (
     OUTCOME_UNKNOWN,
     PENDING_APPROVAL,
     UNSUPPORTED_VERSION,
+    Invalid,
     RpcError,
 )
 from portero.gateway import texts
@@ -131,6 +132,8 @@ class Calls:
         began = time.perf_counter()
         try:
             answer = await (self._traced(call) if tracing() else self._services.requests.call(call))
+        except Invalid as error:  # nothing was written: what was asked means two things
+            raise RpcError(INVALID_PARAMS, str(error)) from error
         finally:
             request.elsewhere += time.perf_counter() - began
         _count(asked.upstream, answer)

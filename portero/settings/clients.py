@@ -22,7 +22,7 @@ def read_clients(document: Any, values: Mapping[str, str], problems: list[str]) 
     """All clients, the disabled ones too: they are known, and refused."""
     shape = Shape(CLIENTS, problems)
     result = filled(
-        document, values, CLIENTS, problems, lambda unset: shape.wrong("", f"${{{unset}}} is used, but is not set.")
+        document, values, CLIENTS, problems, lambda unset: shape.wrong("", f"a variable is used, but {unset}.")
     )
     if result is None:
         return ()

@@ -18,7 +18,7 @@ def read_policies(document: Any, values: Mapping[str, str], problems: list[str])
     """Anything but the three words, spelt exactly, is a problem: a slip must not decide."""
     shape = Shape(POLICIES, problems)
     result = filled(
-        document, values, POLICIES, problems, lambda unset: shape.wrong("", f"${{{unset}}} is used, but is not set.")
+        document, values, POLICIES, problems, lambda unset: shape.wrong("", f"a variable is used, but {unset}.")
     )
     if result is None:
         return ConfigPolicy({}, Action.ASK)

@@ -48,7 +48,7 @@ def _read(number: int, line: Any, values: Mapping[str, str], findings: Findings)
         values,
         f"{REPLACEMENTS}: {where}",
         shape.problems,
-        lambda unset: findings.skipped.append(f"Replacement {named} is skipped: {unset} is not set."),
+        lambda unset: findings.skipped.append(f"Replacement {named} is skipped: {unset}."),
     )
     if result is None:
         return None

@@ -46,7 +46,7 @@ class Substitution:
 def filled(
     value: Any, values: Mapping[str, str], where: str, problems: list[str], on_unset: Callable[[str], None]
 ) -> tuple[Any, Substitution] | None:
-    """The filled-in value and what was used for it; None after ``on_unset`` or a problem."""
+    """The filled-in value and what was used for it; None after a problem or ``on_unset``, which gets "A is not set"."""
     substitution = Substitution(values)
     result = substitution.fill(value)
     problems.extend(
@@ -55,6 +55,8 @@ def filled(
     )
     if substitution.malformed:
         return None
-    for name in dict.fromkeys(substitution.unset):
-        on_unset(name)
-    return None if substitution.unset else (result, substitution)
+    if substitution.unset:
+        names = list(dict.fromkeys(substitution.unset))
+        on_unset(f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set")
+        return None
+    return result, substitution

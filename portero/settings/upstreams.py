@@ -78,7 +78,7 @@ def _read(entry: dict[str, Any], where: str, values: Mapping[str, str], findings
         values,
         f"{SERVERS}: {where}",
         shape.problems,
-        lambda unset: findings.skipped.append(f"Server {name!r} is skipped: {unset} is not set."),
+        lambda unset: findings.skipped.append(f"Server {name!r} is skipped: {unset}."),
     )
     if result is None:
         return None

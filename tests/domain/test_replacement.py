@@ -196,11 +196,19 @@ def test_the_same_key_in_different_objects_is_no_collision() -> None:
 
 def test_a_request_whose_keys_become_equal_is_refused_without_showing_a_real() -> None:
     table = only("john", "Secret Person", case_sensitive=False)
-    with pytest.raises(Invalid, match="'JOHN' and 'john'"):
-        table.to_real(b'{"john":1,"JOHN":2}')
     with pytest.raises(Invalid) as refused:
         table.to_fake_stored(b'{"john":1,"Secret Person":2}')
     assert "Secret" not in str(refused.value)
+    assert "'john'" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"john":1,"JOHN":2}', b'[{"x":{"john":1,"John":2}}]', b'"{\\"john\\":1,\\"JOHN\\":2}"']
+)
+def test_a_request_whose_keys_would_become_equal_at_the_upstream_is_refused_before_it_is_stored(raw: bytes) -> None:
+    table = only("john", "Secret Person", case_sensitive=False)
+    with pytest.raises(Invalid, match="stand for the same name"):
+        table.to_fake_stored(raw)
 
 
 # --- digest --------------------------------------------------------------------------------------------------------

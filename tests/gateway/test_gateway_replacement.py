@@ -31,3 +31,15 @@ async def test_nothing_real_reaches_a_client() -> None:
         assert read["contents"] == [{"uri": "one-fake", "text": "what is in one-fake"}]
         _, unknown = await caller.error("tools/call", {"name": "Tessa/x", "arguments": {}})
         assert "Tessa" not in json.dumps(unknown)
+
+
+async def test_a_request_whose_keys_would_become_one_is_refused_before_anything_happens() -> None:
+    replacer = Replacer.from_entries([Entry("name", "Tessa", case_sensitive=False)])
+    async with open_house(replacer=replacer) as house, house.caller(modern=True) as caller:
+        before = house.view.seq
+        status, error = await caller.error(
+            "tools/call", {"name": "fixture/echo", "arguments": {"text": "x", "NAME": 1, "name": 2}}
+        )
+        assert (status, error["code"]) == (400, -32602)
+        assert "stand for the same name" in error["message"]
+        assert house.view.seq == before

@@ -81,11 +81,12 @@ def test_without_any_variable_one_server_starts_and_the_others_say_what_they_lac
     for server, variable in {
         "filesystem": "FILESYSTEM_ROOT",
         "github": "GITHUB_TOKEN",
-        "google": "GOOGLE_OAUTH_CLIENT_ID",
+        "google": "GOOGLE_OAUTH_CLIENT_ID and GOOGLE_OAUTH_CLIENT_SECRET",
         "notion": "NOTION_API_TOKEN",
         "stripe": "STRIPE_API_KEY",
     }.items():
-        assert f"Server {server!r} is skipped: {variable} is not set." in said
+        verb = "are" if " and " in variable else "is"
+        assert f"Server {server!r} is skipped: {variable} {verb} not set." in said
     assert default.warnings == ()
 
 

@@ -89,18 +89,17 @@ def test_a_server_that_lacks_a_variable_is_skipped_with_its_name(place: Place) -
     settings = place.load({"OTHER": ""}, mcps={"mcps": servers})
     assert [config.name for config in settings.upstreams] == ["three"]
     assert settings.skipped == (
-        "Server 'one' is skipped: TOKEN is not set.",
-        "Server 'one' is skipped: OTHER is not set.",
+        "Server 'one' is skipped: TOKEN and OTHER are not set.",
         "Server 'two' is skipped: TOKEN is not set.",
     )
 
 
 def test_a_policy_or_client_that_lacks_a_variable_is_a_problem(place: Place) -> None:
-    assert "${ACTION} is used, but is not set" in place.problem(policies={"policies": {"a/b": "${ACTION}"}})
+    assert "a variable is used, but ACTION is not set." in place.problem(policies={"policies": {"a/b": "${ACTION}"}})
     assert place.load({"ACTION": "deny"}, policies={"policies": {"a/b": "${ACTION}"}}).policy.entries == {
         "a/b": Action.DENY
     }
-    assert "${HASH} is used, but is not set" in place.problem(
+    assert "a variable is used, but HASH is not set." in place.problem(
         clients={"clients": [{"name": "x", "tokenSha256": "${HASH}"}]}
     )
 

@@ -85,12 +85,19 @@ class Replacer:
         return hashlib.scrypt(json.dumps(lines).encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
 
     def to_real(self, text: bytes) -> bytes:
-        """For the upstream: every fake becomes its real. Raises Invalid when two keys of an object become one."""
+        """For the upstream: every fake becomes its real. What ``to_fake_stored`` gave is never refused."""
         return replace_json(text, self._real) if self._entries else text
 
     def to_fake_stored(self, text: bytes) -> bytes:
-        """For the log and for people: every real becomes its fake, also a one-way one. Raises Invalid as above."""
-        return replace_json(text, self._stored) if self._entries else text
+        """For the log and for people: every real becomes its fake, also that of a one-way entry.
+
+        Raises Invalid when two keys of an object become one, here or when it is made real, before anything is written.
+        """
+        if not self._entries:
+            return text
+        stored = replace_json(text, self._stored)
+        replace_json(stored, self._real)  # 1 µs where it finds nothing
+        return stored
 
     def to_fake_result(self, text: bytes) -> bytes:
         """For the client: every real becomes its fake, or what its one-way entry shows in its place.
