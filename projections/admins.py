@@ -21,7 +21,7 @@ class Admins:
     def __len__(self) -> int:
         return len(self._admins)
 
-    def fold(self, recorded: Recorded[AdminEvent]) -> None:
+    def fold(self, recorded: Recorded[AdminEvent | None]) -> None:
         event = recorded.event
         identity = recorded.aggregate.partition("/")[2]
         before = self._admins.get(int(identity))

@@ -227,6 +227,8 @@ class View:
             self.grants.fold(recorded)
         elif kind == "rule":
             self.rules.fold(recorded)
+        elif kind == "admin":
+            self.admins.fold(recorded)
         elif recorded.aggregate == LOCK_AGGREGATE:
             self.locked = evolve_lock(recorded)
 

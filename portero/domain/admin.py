@@ -30,8 +30,8 @@ def evolve(state: Admin | None, recorded: Recorded[AdminEvent | None]) -> Admin:
             raise NotFound(f"{recorded.aggregate} has no beginning on this log.")
         case AdminRemoved():
             return attrs.evolve(state, version=version, removed_at=at, removed_by=event.by)
-        case None:
-            return attrs.evolve(state, version=version)
+        case None:  # it may have been a removal: whom this release is not sure of decides nothing
+            return attrs.evolve(state, version=version, removed_at=at)
 
 
 @attrs.frozen

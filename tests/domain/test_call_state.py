@@ -158,6 +158,15 @@ def test_a_result_is_told():
     assert (call.result_bytes, call.duration_ms) == (8, 12)
 
 
+def test_a_large_result_is_named_by_its_blob():
+    call = call_of(*EXECUTING, attrs.evolve(SUCCEEDED, result=None, result_blob="b1"))
+    assert (call.result, call.result_blob) == (None, "b1")
+
+
+def test_a_late_answer_to_what_never_ran_changes_nothing():
+    assert call_of(*PENDING, LATE).status is Status.PENDING
+
+
 def test_a_tools_own_error_is_a_result():
     call = call_of(*EXECUTING, attrs.evolve(SUCCEEDED, is_error=True))
     assert (call.status, call.is_error) == (Status.COMPLETED, True)

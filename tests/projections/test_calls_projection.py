@@ -209,7 +209,7 @@ def test_a_call_cancelled_while_it_ran_is_kept_for_its_late_answer():
 
 
 def test_what_happens_to_a_forgotten_call_is_passed_over():
-    tape = many(*[COMPLETED] * 5).call(e.ResultRead(), call=call_id(0))
+    tape = many(*[COMPLETED] * 5).call(e.ResultRead(), PENDING[1], call=call_id(0))
     view = tape.view(SMALL)
     assert (view.calls.get(call_id(0)), view.seq) == (None, len(tape.log))
 

@@ -61,3 +61,8 @@ def test_admins_are_those_who_paired_and_were_not_removed():
     admins = tape.view().admins
     assert ([admin.name for admin in admins], len(admins), admins.get(1)) == (["Ben"], 1, None)
     assert admins.get(2).chat == 22
+
+
+def test_an_admin_whose_record_cannot_be_read_decides_nothing():
+    admins = Tape().write("admin/1", e.AdminPaired(1, "Ana", 11), "AdminRenamed").view().admins
+    assert (admins.get(1), len(admins)) == (None, 0)
