@@ -170,8 +170,8 @@ class Office:
 
 
 def settings_for(api: FakeApi, **more: Any) -> TelegramSettings:
-    given = {"admin_chat_id": ANA, **more}
-    return TelegramSettings(token=Secret(TOKEN), api_base=api.base, **given)
+    given = {"admin_chat_id": ANA, "api_base": api.base, **more}
+    return TelegramSettings(token=Secret(TOKEN), **given)
 
 
 @asynccontextmanager
@@ -220,6 +220,8 @@ async def running(
         await ups.start()
         stack.push_async_callback(ups.stop)
         assert await ups.connected("fixture", 10)
+        while not view.upstreams.catalogues:  # noqa: ASYNC110 - until the log has said which tools there are
+            await asyncio.sleep(0.01)
         yield Replica(log, core, decisions, Requests(core, runner), bot, background, ups)
 
 

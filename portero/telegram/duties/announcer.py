@@ -102,20 +102,19 @@ class Announcer:
         """Of a call that ran unasked; one that was asked for has its card."""
         if entry.action is not Action.ALLOW:
             return None
-        kept = self._kept(f"failed {entry.subject}")
+        kept = self._kept(f"failed {entry.subject}", entry.at)
         if kept is None:
             return None
         return notices.failure(entry.subject, tool_token(entry.subject), entry.client or "", entry.detail, kept)
 
     def _lost(self, entry: Entry) -> Message | None:
         """A server that goes away comes back; one that crashes again and again needs a person."""
-        if not entry.is_error or self._kept(f"lost {entry.subject}") is None:
+        if not entry.is_error or self._kept(f"lost {entry.subject}", entry.at) is None:
             return None
         return notices.happening("💥", "A server crashes again and again:", entry.subject, entry.detail)
 
-    def _kept(self, about: str) -> int | None:
+    def _kept(self, about: str, now: int) -> int | None:
         """How many like it were kept quiet since the last message; None: this one is to be kept quiet too."""
-        now = self._context.core.clock()
         quiet = self._quiet.get(about)
         if quiet is not None and now < quiet.until:
             quiet.kept += 1
