@@ -6,9 +6,10 @@ from typing import Any
 
 import attrs
 from litestar import Litestar, MediaType, Request, Response, asgi, get
-from litestar.exceptions import HTTPException
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
-from litestar.types import Receive, Scope, Send
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, PermissionDeniedException
+from litestar.handlers import ASGIRouteHandler, BaseRouteHandler, HTTPRouteHandler
+from litestar.types import Guard, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from portero import telemetry
@@ -24,6 +25,8 @@ from portero.gateway.listen import Listeners
 from portero.gateway.lists import ToolLists
 from portero.gateway.methods import Methods
 from portero.gateway.offers import Offers
+from portero.gateway.options import Options
+from portero.gateway.origin import Origins
 from portero.gateway.results import Results
 from portero.gateway.services import Services
 from portero.gateway.taskext import TaskExtension
@@ -110,6 +113,18 @@ def create_asgi(
     return Gateway(app, listeners.close, endpoint.flights.__len__)
 
 
+def probe_guard(options: Options) -> Guard:
+    """Keeps web pages that made a name point here from reading what operators may read. Probes come by address."""
+    origins = Origins(options.host)
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        headers = dict(connection.scope["headers"])
+        if origins.refusal(headers.get(b"host"), headers.get(b"origin")) is not None:
+            raise PermissionDeniedException("Pages of other origins may not read this.")
+
+    return guard
+
+
 def mcp_route(endpoint: Endpoint) -> ASGIRouteHandler:
     @asgi(list(PATHS), copy_scope=False)
     async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +140,7 @@ def health() -> dict[str, str]:
 
 
 def ready_route(services: Services) -> HTTPRouteHandler:
-    @get("/ready", media_type=MediaType.JSON, sync_to_thread=False)
+    @get("/ready", media_type=MediaType.JSON, sync_to_thread=False, guards=[probe_guard(services.options)])
     def ready() -> Response[dict[str, object]]:
         """Whether this replica takes calls; 503 and the reasons when it does not."""
         readiness = services.readiness()
@@ -137,7 +152,7 @@ def ready_route(services: Services) -> HTTPRouteHandler:
 
 
 def metrics_route(services: Services) -> HTTPRouteHandler:
-    @get("/metrics", sync_to_thread=False)
+    @get("/metrics", sync_to_thread=False, guards=[probe_guard(services.options)])
     def metrics() -> Response[bytes]:
         return Response(telemetry.render(services.sample()), media_type=CONTENT_TYPE_LATEST)
 

@@ -35,7 +35,7 @@ class Endpoint:
         self._options = options
         self._admission = admission
         self._dispatch = dispatch
-        self.flights = Flights(options.disconnect_seconds, options.keepalive_seconds)
+        self.flights = Flights(options.disconnect_seconds, options.keepalive_seconds, options.alive_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])

@@ -17,7 +17,7 @@ TICK_SECONDS: Final = 0.1
 class Flight:
     """One request under way. ``gone`` is set when its client has gone or has cancelled it."""
 
-    __slots__ = ("gone", "key", "modern", "receive", "reply", "since", "streaming", "task", "watcher")
+    __slots__ = ("gone", "key", "modern", "receive", "reply", "since", "spoke", "streaming", "task", "watcher")
 
     def __init__(
         self, task: asyncio.Task[None], receive: Receive, reply: HttpReply, key: tuple[object, ...], *, modern: bool
@@ -28,6 +28,7 @@ class Flight:
         self.key = key
         self.modern = modern
         self.since = 0.0
+        self.spoke = 0.0
         self.gone = False
         self.streaming = False
         self.watcher: asyncio.Task[None] | None = None
@@ -41,9 +42,10 @@ class Flight:
 class Flights:
     """All requests under way in this process."""
 
-    def __init__(self, watch_after: float, stream_after: float) -> None:
+    def __init__(self, watch_after: float, stream_after: float, alive_after: float) -> None:
         self._watch_after = watch_after
         self._stream_after = stream_after
+        self._alive_after = alive_after
         self._flights: dict[Flight, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -52,7 +54,7 @@ class Flights:
 
     def add(self, flight: Flight) -> None:
         loop = flight.task.get_loop()
-        flight.since = loop.time()
+        flight.since = flight.spoke = loop.time()
         self._flights[flight] = None
         if self._timer is None:
             self._timer = loop.call_later(TICK_SECONDS, self._tick, loop)
@@ -80,6 +82,9 @@ class Flights:
             if not flight.streaming and age >= self._stream_after:
                 flight.streaming = True
                 flight.reply.stream()
+            if now - flight.spoke >= self._alive_after:
+                flight.spoke = now
+                flight.reply.alive(age)
         if self._flights:
             self._timer = loop.call_later(TICK_SECONDS, self._tick, loop)
 

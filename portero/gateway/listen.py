@@ -27,22 +27,20 @@ from portero.upstream import Catalogue
 
 SETTLE_SECONDS: Final = 0.1
 """Changes that come together, as when servers start, become one notice."""
-MAX_URIS: Final = 1_000
+MAX_TASKS: Final = 1_000
 
 TOOLS_CHANGED: Final = "notifications/tools/list_changed"
 PROMPTS_CHANGED: Final = "notifications/prompts/list_changed"
 RESOURCES_CHANGED: Final = "notifications/resources/list_changed"
-RESOURCE_UPDATED: Final = "notifications/resources/updated"
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 
 
 class Filter(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """What a client wants to hear of."""
+    """What a client wants to hear of. Kinds that are not served here are passed over, and not acknowledged."""
 
     tools_list_changed: bool = False
     prompts_list_changed: bool = False
     resources_list_changed: bool = False
-    resource_subscriptions: list[str] = []
     task_ids: list[str] = []
 
 
@@ -57,7 +55,6 @@ class Listener:
         self.wanted = wanted
         self.digest = digest
         """Of the list of tools as this client last knew it."""
-        self.uris = frozenset(wanted.resource_subscriptions)
         self.tasks: dict[str, str] = {}
         """Public task id by call id."""
         self.waiting: dict[tuple[str, str], None] = {}
@@ -100,11 +97,6 @@ class Listeners:
             self._tell(listener, TOOLS_CHANGED)
             self._tell(listener, PROMPTS_CHANGED)
             self._tell(listener, RESOURCES_CHANGED)
-
-    def resource_updated(self, uri: str) -> None:
-        for listener in self._open:
-            if uri in listener.uris:
-                listener.tell(RESOURCE_UPDATED, uri)
 
     def seen(self, recorded: Recorded[Any]) -> None:
         """An event of the log."""
@@ -169,8 +161,8 @@ class Listeners:
             wanted = _filter.decode(raw)
         except (ValueError, RecursionError) as error:
             raise RpcError(INVALID_PARAMS, f"The parameter 'notifications' cannot be read: {error}.") from None
-        if len(wanted.resource_subscriptions) + len(wanted.task_ids) > MAX_URIS:
-            raise RpcError(INVALID_PARAMS, f"At most {MAX_URIS} resources and tasks can be listened to on one stream.")
+        if len(wanted.task_ids) > MAX_TASKS:
+            raise RpcError(INVALID_PARAMS, f"At most {MAX_TASKS} tasks can be listened to on one stream.")
         if wanted.task_ids:
             request.require_tasks()
         return wanted
@@ -193,8 +185,6 @@ class Listeners:
                 return None
             listener.digest = digest
             return {}
-        if method == RESOURCE_UPDATED:
-            return {"uri": name}
         if name:
             return await self._from.tasks.notice(listener.client, listener.tasks[name])
         return {}

@@ -23,6 +23,8 @@ class Options:
     """Tools per page of ``tools/list``."""
     keepalive_seconds: float = 15.0
     """A stream says something at least this often; a silent call becomes a stream after as long."""
+    alive_seconds: float = 45.0
+    """Progress of our own for calls that take long: some clients give up a call that shows none for minutes."""
     disconnect_seconds: float = 0.1
     """How soon a call that takes a while is watched for its client going away."""
     approve_hint: str = "by running `portero approve {task}` in a terminal"

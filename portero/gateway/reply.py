@@ -20,7 +20,11 @@ COMMENT: Final = b": still here\n\n"
 MAX_WAITING: Final = 256
 """Frames that wait for a slow reader; the oldest progress is dropped first, which the protocol allows."""
 
+STEP: Final = 1e-6
+"""What our own signs of life add to an upstream's progress."""
+
 _members = msgspec.json.Decoder(dict[str, Raw])
+_float = msgspec.json.Decoder(float)
 
 
 def frame(message: bytes) -> bytes:
@@ -28,6 +32,13 @@ def frame(message: bytes) -> bytes:
     if b"\n" in message or b"\r" in message:
         message = msgspec.json.format(message, indent=-1)
     return b"event: message\ndata: %b\n\n" % message
+
+
+def _number(raw: Raw | None, otherwise: float) -> float:
+    try:
+        return _float.decode(raw) if raw is not None else otherwise
+    except msgspec.DecodeError:
+        return otherwise
 
 
 class EventStream:
@@ -93,7 +104,7 @@ class Reply(Protocol):
 class HttpReply:
     """An answer over HTTP."""
 
-    __slots__ = ("_can_stream", "_keepalive", "_send", "_stream", "_token")
+    __slots__ = ("_can_stream", "_keepalive", "_progress", "_send", "_stream", "_token")
 
     def __init__(self, send: Send, *, can_stream: bool, keepalive: float) -> None:
         self._send = send
@@ -101,6 +112,7 @@ class HttpReply:
         self._keepalive = keepalive
         self._stream: EventStream | None = None
         self._token: bytes | None = None
+        self._progress = 0.0
 
     def wants_progress(self, token: Raw) -> None:
         self._token = bytes(token)
@@ -112,7 +124,22 @@ class HttpReply:
         if stream is not None:
             members = _members.decode(params)
             members["progressToken"] = Raw(self._token)
+            self._progress = _number(members.get("progress"), self._progress)
             stream.push(wire.notification("notifications/progress", members))
+
+    def alive(self, seconds: float) -> None:
+        """Tells a client that waits that the call still runs. Progress must grow, so it grows by next to nothing."""
+        if self._token is None:
+            return
+        stream = self.stream()
+        if stream is not None:
+            self._progress += STEP
+            params = {
+                "progressToken": Raw(self._token),
+                "progress": self._progress,
+                "message": f"still running after {seconds:.0f} s",
+            }
+            stream.push(wire.notification("notifications/progress", params))
 
     def stream(self) -> EventStream | None:
         if self._stream is None and self._can_stream:

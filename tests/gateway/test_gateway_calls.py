@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.house import ADMIN, META, House, document, last_message, messages, wait_until
+from portero.gateway.options import Options
+from tests.gateway.house import ADMIN, META, House, document, last_message, messages, open_house, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -188,6 +189,33 @@ async def test_a_call_refused_by_the_upstream_in_mid_stream_ends_the_stream(hous
         file.touch()
         await response.aread()
     assert last_message(response)["error"] == {"code": 17, "message": "after all"}
+
+
+async def test_a_long_silent_call_shows_signs_of_life_to_who_wants_progress() -> None:
+    async with (
+        open_house(options=Options(port=0, alive_seconds=0.2)) as house,
+        house.caller(modern=True) as caller,
+    ):
+        file = house.folder / "go"
+        params = {"name": "fixture/quiet", "arguments": {"file": str(file)}, "_meta": {"progressToken": "t"}}
+        request = caller.http.build_request(
+            "POST", "/mcp", json=caller.message("tools/call", params), headers=caller.headers("tools/call", params)
+        )
+        response = await caller.http.send(request, stream=True)
+        lines = response.aiter_lines()
+        seen = []
+        async for line in lines:
+            if line.startswith("data: "):
+                seen.append(json.loads(line[6:]))
+            if len(seen) == 2:
+                file.touch()
+    *reports, last = seen
+    values = [report["params"]["progress"] for report in reports]
+    assert values == sorted(set(values)), "progress grows"
+    assert all(0 < value < 0.001 for value in values)
+    assert reports[0]["params"]["progressToken"] == "t"
+    assert "still running" in reports[0]["params"]["message"]
+    assert "result" in last
 
 
 # --- many at once ---------------------------------------------------------------------------------------------------

@@ -82,11 +82,7 @@ async def test_the_first_frame_acknowledges(house: House, name: str) -> None:
             "method": "notifications/subscriptions/acknowledged",
             "params": {
                 "_meta": {STAMP: stream.identity},
-                "notifications": {
-                    "toolsListChanged": True,
-                    "promptsListChanged": True,
-                    "resourceSubscriptions": ["made://one"],
-                },
+                "notifications": {"toolsListChanged": True, "promptsListChanged": True},
             },
         }
 
@@ -177,9 +173,7 @@ async def test_tasks_are_told_to_those_only_who_declare_them(house: House, name:
     assert (status, error["code"]) == (400, -32021)
 
 
-@pytest.mark.parametrize(
-    "wanted", [7, [], {"toolsListChanged": "yes"}, {"taskIds": 7}, {"resourceSubscriptions": ["x"] * 1_001}]
-)
+@pytest.mark.parametrize("wanted", [7, [], {"toolsListChanged": "yes"}, {"taskIds": 7}, {"taskIds": ["x"] * 1_001}])
 async def test_a_wrong_filter_is_refused(house: House, name: str, wanted: Any) -> None:
     async with house.caller(name, modern=True) as caller:
         status, error = await caller.error("subscriptions/listen", {"notifications": wanted})

@@ -28,6 +28,14 @@ async def test_ready_gives_every_reason(house: House) -> None:
     assert response.json() == {"status": "not ready", "reasons": ["The log is away.", "This replica is behind."]}
 
 
+@pytest.mark.parametrize("path", ["/ready", "/metrics"])
+async def test_a_web_page_cannot_read_them_under_a_name_of_its_own(house: House, path: str) -> None:
+    async with httpx.AsyncClient(base_url=house.url) as http:
+        assert (await http.get(path, headers={"host": "evil.example"})).status_code == 403
+        assert (await http.get(path, headers={"origin": "http://evil.example"})).status_code == 403
+        assert (await http.get("/health", headers={"host": "10.0.0.7"})).status_code == 200
+
+
 async def test_metrics_count_what_happened(house: House, name: str) -> None:
     async with house.caller(name) as caller, httpx.AsyncClient(base_url=house.url) as http:
         before = values((await http.get("/metrics")).text)

@@ -63,16 +63,20 @@ async def test_a_request_that_does_not_end_is_cut_off(begun: bytes) -> None:
 
 
 async def test_a_request_that_trickles_in_is_cut_off() -> None:
+    """The client may not see the answer: it is still sending when the connection closes."""
     async with open_house(listen=impatient) as house:
         host, port = house.url.removeprefix("http://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(HEAD + b"content-length: 1000\r\n\r\n")
-        answering = asyncio.create_task(reader.read())
-        while not answering.done():
-            writer.write(b" ")
-            await asyncio.sleep(0.02)
-        assert (await answering).startswith(b"HTTP/1.1 408 ")
-        writer.close()
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(HEAD + b"content-length: 100000\r\n\r\n")
+
+        async def trickle() -> None:
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(trickle(), 5)
 
 
 async def test_many_slow_clients_keep_nobody_out() -> None:

@@ -20,6 +20,7 @@ TOOLS: dict[str, dict[str, Any]] = {
     "fail": {"description": "Answer with an error."},
     "never": {"description": "Never answer."},
     "wait": {"description": "Answer when a file is there, with progress meanwhile."},
+    "quiet": {"description": "Answer when a file is there, without a word before."},
     "effect": {"description": "Do something that shows."},
     "shout": {"description": "Give back the text, loudly and structured.", "outputSchema": ANY},
     "typed": {"description": "Structured, and allowed at once.", "outputSchema": ANY},
@@ -41,7 +42,7 @@ def text(value: str) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": value}]}
 
 
-def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) -> None:
+def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) -> None:  # noqa: C901 - a table
     answer = None
     match name:
         case "echo":
@@ -52,6 +53,8 @@ def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) 
             send({"id": identity, "error": given})
         case "wait":
             threading.Thread(target=wait, args=(identity, given, meta.get("progressToken"))).start()
+        case "quiet":
+            threading.Thread(target=wait, args=(identity, given, None)).start()
         case "effect":
             with EFFECTS.open("a") as file:
                 file.write(given["text"] + "\n")
