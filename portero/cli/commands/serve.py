@@ -30,8 +30,9 @@ def serve() -> None:
     from portero.telemetry.logs import configure_logging
 
     token, made = (settings.bearer_token, False) if settings.bearer_token else make_token(settings.data_dir)
-    configure_logging(settings.log_level, settings.scrub)
-    uvloop.run(run(settings, token, announce=lambda started: announce(settings, started, token, made=made)))
+    whole = settings.with_bearer_token(token)  # a token made just now is scrubbed from logs like any other
+    configure_logging(whole.log_level, whole.scrub)
+    uvloop.run(run(whole, token, announce=lambda started: announce(settings, started, token, made=made)))
 
 
 def announce(settings: Settings, started: "Started", token: Secret, *, made: bool) -> None:
