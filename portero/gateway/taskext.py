@@ -4,6 +4,7 @@ Source: ``io.modelcontextprotocol/tasks``, version 2026-07-28. A denial or an ex
 says so with ``isError``; ``failed`` is kept for JSON-RPC errors.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -50,12 +51,11 @@ class TaskExtension:
         return self._results.own({}, modern=True)
 
     async def cancel(self, request: Request) -> bytes:
+        """A task that has ended stays as it is, and the wish is acknowledged all the same."""
         call = await self._find(request)
         by = Actor("client", request.client)
-        try:
+        with contextlib.suppress(AlreadyDecided):
             await self._services.decisions.cancel(call.id, by, reason="the client cancelled the task")
-        except AlreadyDecided as late:
-            raise RpcError(INVALID_PARAMS, f"The task has ended already: {late.status}.") from None
         return self._results.own({}, modern=True)
 
     async def _find(self, request: Request) -> Call:
