@@ -21,6 +21,8 @@ class Protocol(HttpToolsProtocol):
     """One connection. ``receiving_since`` is when the request that is not complete yet began to come."""
 
     receiving_since: float | None = None
+    head_complete: bool = False
+    """Of the request that is coming in: from then on its answer is the application's."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
@@ -29,6 +31,11 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.receiving_since = self.loop.time()
+        self.head_complete = False
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self.head_complete = True
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -39,8 +46,8 @@ class Protocol(HttpToolsProtocol):
         self._end_with(400, wire.error(wire.NULL, PARSE_ERROR, msg))
 
     def too_slow(self) -> None:
-        """The request did not come in time. An answer is only given where none has begun."""
-        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+        """The request did not come in time. An answer is only given where the application has given none."""
+        if not (self.head_complete and self.cycle.response_started):
             seconds = f"{REQUEST_SECONDS:g}"
             self._end_with(408, wire.error(wire.NULL, INVALID_REQUEST, f"The request took longer than {seconds} s."))
         else:

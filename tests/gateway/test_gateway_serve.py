@@ -62,6 +62,24 @@ async def test_a_request_that_does_not_end_is_cut_off(begun: bytes) -> None:
         assert await other_clients_are_served(house)
 
 
+async def test_a_request_that_was_refused_and_does_not_end_is_cut_off_without_a_word_more() -> None:
+    async with open_house(listen=impatient) as house:
+        begun = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n{"
+        answer = await raw(house, begun)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_connection_without_a_next_request_is_not_slow() -> None:
+    async with open_house(listen=impatient) as house, house.caller() as caller:
+        assert await caller.rpc("ping") == {}
+        await asyncio.sleep(1)  # three times what a request may take to come in
+        (connection,) = caller.http._transport._pool.connections  # type: ignore[attr-defined]
+        assert connection.is_idle()
+        assert await caller.rpc("ping") == {}
+        assert caller.http._transport._pool.connections == [connection]  # type: ignore[attr-defined]
+
+
 async def test_a_request_that_trickles_in_is_cut_off() -> None:
     """The client may not see the answer: it is still sending when the connection closes."""
     async with open_house(listen=impatient) as house:
