@@ -77,7 +77,11 @@ def pretty_json(text: str) -> list[str]:
 
 def compact_json(text: str) -> str:
     """A JSON text on one line, as ``pretty_json`` shows it."""
-    return " ".join(line.lstrip() for line in pretty_json(text))
+    compact = ""
+    for line in map(str.lstrip, pretty_json(text)):
+        tight = compact.endswith(("{", "[")) or line.startswith(("}", "]"))
+        compact += line if tight or not compact else f" {line}"
+    return compact
 
 
 def _literal(token: str) -> str:

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import shutil
 import signal
+import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -133,7 +136,13 @@ class Walk:
 
 
 def _show(who: str, what: str) -> None:
-    click.echo(f"   {who + ':':<17} {visible(what)}")
+    """Who said or got what; on a terminal, what does not fit goes on below."""
+    head = f"   {who + ':':<17} "
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    if width < 2 * len(head):
+        click.echo(head + visible(what))
+    else:
+        click.echo(textwrap.fill(visible(what), width, initial_indent=head, subsequent_indent=" " * len(head)))
 
 
 def _expect(holds: bool, claim: str) -> None:

@@ -9,6 +9,7 @@ import re
 import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ from portero.domain.ids import (
 )
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, Tier, ToolFacts
 from portero.log import Log, Write, open_log
+from tests.cli import forked
 from tests.stores import Place
 
 ROOT = Path(__file__).parents[2]
@@ -66,11 +68,25 @@ class Home:
         store = {"REDIS_URL": self.place.url, "PORTERO_NAME": self.place.name} if self.place else {}
         return kept | {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": "200", **store, **self.extra}
 
+    def configure(self, **files: object) -> None:
+        """Writes the files of ``config/``, by their names without the ending."""
+        config = self.folder / "config"
+        config.mkdir(exist_ok=True)
+        for name, value in ({"mcps": {"mcps": []}, "policies": {"policies": {}}} | files).items():
+            (config / f"{name}.json").write_text(json.dumps(value))
+
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "portero", *arguments]
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ran:
-        """Into a pipe, as a script would."""
+        """In a process of its own, printing into files, as a script would have it."""
+        with tempfile.TemporaryDirectory() as output:
+            place = Path(output)
+            code = forked.run(arguments, self.folder, {**self.environment, **(environment or {})}, place)
+            return Ran(code, (place / "out").read_text("utf-8"), (place / "err").read_text("utf-8"))
+
+    def run_whole(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ran:
+        """With everything: an interpreter of its own, through ``python -m portero``, into a pipe."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,

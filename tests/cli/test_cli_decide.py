@@ -10,7 +10,7 @@ from tests.cli.home import Home
 
 def test_the_first_decision_counts_and_the_second_is_told_who_and_when(home: Home) -> None:
     call = home.ask()
-    first, second = home.run("approve", call), home.run("reject", call)
+    first, second = home.run_whole("approve", call), home.run_whole("reject", call)
     assert (first.code, second.code) == (0, 3)
     assert f"Approved: office/send_mail, task {call}." in first.out
     assert "No gateway is running now" in first.out

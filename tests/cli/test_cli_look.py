@@ -17,7 +17,7 @@ def test_pending_lists_what_waits_oldest_first(home: Home) -> None:
     home.run("approve", done)
     lines = home.run("pending").out.splitlines()
     assert [line.split("\t")[0] for line in lines] == [first, second]
-    assert '{ "n": 1 }' in lines[0]
+    assert '{"n": 1}' in lines[0]
     listed = home.run("pending", "--json").json
     assert listed["count"] == 2
     assert listed["tasks"][0]["argumentsText"] == '{"n":1}'

@@ -80,16 +80,15 @@ def test_the_dotenv_file_of_the_folder_counts(home: Home) -> None:
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(home: Home) -> None:
     home.ask()
-    process = home.start("tasks")
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == ""
-    process.wait(30)
+    with home.start("tasks") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
 
 
 def test_a_terminal_of_another_encoding_is_no_reason_to_crash(home: Home) -> None:
     home.ask(arguments='{"subject":"OK ✓"}')
-    ran = home.run("pending", environment={"PYTHONIOENCODING": "latin-1"})
+    ran = home.run_whole("pending", environment={"PYTHONIOENCODING": "latin-1"})
     assert ran.code == 0
     assert "OK \\u2713" in ran.out

@@ -22,16 +22,9 @@ KEYED = {"name": "keyed", "command": "never", "env": {"KEY": "${NO_SUCH_KEY}"}}
 POLICIES = {"policies": {"office/find_*": "allow"}, "defaultPolicy": "require-approval"}
 
 
-def configure(home: Home, *, policies: object = POLICIES, servers: object = (OFFICE, KEYED)) -> None:
-    config = home.folder / "config"
-    config.mkdir(exist_ok=True)
-    (config / "mcps.json").write_text(json.dumps({"mcps": servers}))
-    configure_policies(home, policies)
+def configure(home: Home, **files: object) -> None:
+    home.configure(**{"mcps": {"mcps": [OFFICE, KEYED]}, "policies": POLICIES} | files)
     home.extra["PORT"] = str(free_port())
-
-
-def configure_policies(home: Home, policies: object) -> None:
-    (home.folder / "config" / "policies.json").write_text(json.dumps(policies))
 
 
 @pytest.fixture
@@ -192,6 +185,6 @@ def test_a_data_folder_that_something_else_holds(own: Home) -> None:
 def test_explain_tells_when_the_gateway_runs_with_other_policies(served: tuple[Home, str]) -> None:
     home, _ = served
     assert not home.run("explain", "office/send_mail", "--json").json["configurationIsStale"]
-    configure_policies(home, {"policies": {"office/*": "deny"}, "defaultPolicy": "deny"})
+    home.configure(mcps={"mcps": [OFFICE, KEYED]}, policies={"policies": {"office/*": "deny"}, "defaultPolicy": "deny"})
     assert home.run("explain", "office/send_mail", "--json").json["configurationIsStale"]
     assert "restart it to use this one" in home.run("explain", "office/send_mail").out

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portero.cli.text import hidden, json_document, json_line, one_line, pretty_json, visible
+from portero.cli.text import compact_json, hidden, json_document, json_line, one_line, pretty_json, visible
 
 HOSTILE = [
     "\x1b[31mred\x1b[0m",
@@ -104,6 +104,17 @@ def test_json_for_programs_is_printable_ascii(value: object) -> None:
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line) == value == json.loads(json_document(value))
+
+
+@given(VALUES)
+def test_compact_json_is_one_line_with_every_value(value: object) -> None:
+    line = compact_json(json.dumps(value))
+    assert json.loads(line) == value
+    assert shows_as_it_is(line)
+
+
+def test_compact_json_has_no_blanks_that_say_nothing() -> None:
+    assert compact_json('{ "a" : [ 1,{} ,[ ] ] , "b":" { " }') == '{"a": [1, {}, []], "b": " { "}'
 
 
 def test_a_cut_is_marked() -> None:
