@@ -77,7 +77,7 @@ class Instance:
             return await process.wait()
         finally:
             if process.returncode is None:
-                process.terminate()
+                _tell(process, signal.SIGTERM)
                 await process.wait()
 
 
@@ -148,10 +148,15 @@ def _free_port() -> int:
         return port
 
 
+def _tell(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Not by the process's own ``terminate``: that looks whether it has ended, and asyncio then misses its end."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+
+
 async def _stop(gateway: asyncio.subprocess.Process, data: Path) -> None:
     """Ends the gateway as Ctrl-C would; one that does not end in time is killed, and then its store is ended for it."""
-    with suppress(ProcessLookupError):
-        gateway.terminate()
+    _tell(gateway, signal.SIGTERM)
     try:
         await asyncio.wait_for(gateway.wait(), STOP_SECONDS)
     except TimeoutError:
