@@ -13,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
 FASTMCP_VERSION := 4.1.2
+TELEMELYA_VERSION := 0.2.2
 
 # Stamps are named after what they were made from: an unchanged lock costs nothing, a changed one installs anew.
 RUN_STAMP := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
@@ -29,7 +30,7 @@ run: $(RUN_STAMP) ## Start Portero on this machine (first time: installs it, abo
 
 install: $(RUN_STAMP) ## Install Portero into .venv, nothing more
 
-test: $(DEV_STAMP) node redis prometheus ## Run every test; TESTS="tests/domain -k grant" runs some
+test: $(DEV_STAMP) node redis prometheus .tools/telemelya-$(TELEMELYA_VERSION) ## Run every test; TESTS="tests/domain -k grant" runs some
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 lint: $(DEV_STAMP) ## Style, types and layers
@@ -65,7 +66,7 @@ clean: ## Remove what was installed and made here (not data/)
 	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-dev: $(DEV_STAMP) node redis prometheus ## Install what tests and lint need
+dev: $(DEV_STAMP) node redis prometheus .tools/telemelya-$(TELEMELYA_VERSION) ## Install what tests and lint need
 node: $(NODE_STAMP)
 
 redis:
@@ -112,4 +113,10 @@ $(NODE_STAMP): tests/node/package-lock.json
 	@echo 'Installing fastmcp $(FASTMCP_VERSION) into an environment of its own, to compare with'
 	@rm -rf .tools/fastmcp && $(PYTHON) -m venv .tools/fastmcp
 	@.tools/fastmcp/bin/python -m pip --disable-pip-version-check install -qq fastmcp==$(FASTMCP_VERSION)
+	@touch $@
+
+.tools/telemelya-$(TELEMELYA_VERSION): | $(VENV)/bin/python
+	@echo 'Installing telemelya $(TELEMELYA_VERSION), an independent stand-in for Telegram, into an environment of its own'
+	@rm -rf .tools/telemelya && $(PYTHON) -m venv .tools/telemelya
+	@.tools/telemelya/bin/python -m pip --disable-pip-version-check install -qq telemelya==$(TELEMELYA_VERSION)
 	@touch $@

@@ -62,7 +62,8 @@ class Assembly:
         if webhook is not None:
             webhook.connect(intake.receive)
         else:
-            poller = Poller(self._client, intake, Note(log, "telegram.offset"), poll_seconds=poll_seconds)
+            note = Note(log, "telegram.offset")
+            poller = Poller(self._client, intake, note, core.clock, poll_seconds=poll_seconds)
         self.leader = Leader(
             context,
             lambda: Lease(log, LEASE),

@@ -76,6 +76,7 @@ class Leader:
             self._every(SAVE_SECONDS, announcer.save),
             self._every(self._look, Summaries(context, note("telegram.summarised")).look),
             self._every(REGISTER_SECONDS, self._register),
+            self._every(REGISTER_SECONDS, self._offer_commands),
         ]
         if self._poller is not None:
             loops.append(self._poller.run())
@@ -90,26 +91,29 @@ class Leader:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _every(self, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
-        """Does its duty again and again; whatever it meets, it goes on."""
-        pause = seconds
+        """Does its duty again and again; whatever it meets, it tries again soon, then ever later."""
+        first = pause = min(seconds, self._look)
         while True:
             wait = seconds
             try:
                 await duty()
-                pause = seconds
+                pause = first
             except (TelegramError, LogError) as error:
-                wait = max(pause, error.seconds) if isinstance(error, NotNow) else pause
+                asked = error.seconds if isinstance(error, NotNow) and not error.barred else 0.0
+                wait = max(pause, asked)
                 logger.warning("a duty of the bot waits", duty=duty.__qualname__, error=str(error), retry_in=wait)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             except Exception:
                 logger.exception("a duty of the bot failed", duty=duty.__qualname__)
-                wait = pause = min(max(pause, 1.0) * 2, LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(min(wait, max(LONGEST_PAUSE_SECONDS, seconds)))
+                wait = pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(wait)
 
     async def _register(self) -> None:
-        client, chat = self._context.client, self._context.people().chat
         if self._webhook is not None:
-            await client.webhook(self._webhook.url, self._webhook.secret, KINDS)
+            await self._context.client.webhook(self._webhook.url, self._webhook.secret, KINDS)
+
+    async def _offer_commands(self) -> None:
+        client, chat = self._context.client, self._context.people().chat
         await client.commands([BotCommand(command=name, description=what) for name, what in STRANGERS_COMMANDS])
         if chat is not None:
             known = [

@@ -8,7 +8,7 @@ import attrs
 
 from portero.telegram.trouble import NotNow
 
-LONGEST_SECONDS: Final = 20.0
+LONGEST_SECONDS: Final = 60.0
 """A message that would wait longer is better tried again later than waited for."""
 
 

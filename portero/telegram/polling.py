@@ -1,11 +1,14 @@
 """Long polling: the offset is kept beside the log, so that the next holder of the lease goes on where this one was."""
 
 import asyncio
+import re
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 from aiogram.types import Update
 
+from portero.domain.ids import Millis
 from portero.errors import LogError
 from portero.log import Note
 from portero.telegram.client import Client, NotNow
@@ -17,6 +20,8 @@ logger = structlog.get_logger("portero.telegram")
 POLL_SECONDS: Final = 25
 """Telegram holds the request for so long when nothing happens."""
 LONGEST_PAUSE_SECONDS: Final = 30.0
+OFFSET_MS: Final = 5 * 86_400_000
+"""After a week without updates Telegram counts from a random number, and an old offset would confirm unseen ones."""
 
 
 class SteppedBack(Exception):
@@ -26,15 +31,27 @@ class SteppedBack(Exception):
 class Poller:
     """Runs only while the lease is held. ``poll_seconds`` is for tests."""
 
-    def __init__(self, client: Client, intake: Intake, note: Note, *, poll_seconds: int = POLL_SECONDS) -> None:
-        self._client, self._intake, self._note, self._poll_seconds = client, intake, note, poll_seconds
+    def __init__(
+        self,
+        client: Client,
+        intake: Intake,
+        note: Note,
+        clock: Callable[[], Millis],
+        *,
+        poll_seconds: int = POLL_SECONDS,
+    ) -> None:
+        self._client, self._intake, self._note, self._clock = client, intake, note, clock
+        self._poll_seconds = poll_seconds
+        self._offset: int | None = None
+        self._seen = 0
 
     async def run(self) -> None:
         """For ever; raises SteppedBack on a second conflict in a row."""
-        offset, pause, conflicts = await self._load(), 0.5, 0
+        await self._load()
+        pause, conflicts = 0.5, 0
         while True:
             try:
-                updates = await self._fetch(offset)
+                updates = await self._fetch()
             except Conflict as error:
                 conflicts += 1
                 logger.warning("somebody else gets the updates of this bot", error=str(error))
@@ -44,20 +61,21 @@ class Poller:
                     raise SteppedBack from error
                 await asyncio.sleep(1.0)
             except TelegramError as error:
-                wait = error.seconds if isinstance(error, NotNow) else pause
+                asked = error.seconds if isinstance(error, NotNow) and not error.barred else 0.0
+                wait = max(pause, asked)
                 logger.warning("no updates from Telegram", error=str(error), retry_in=wait)
-                await asyncio.sleep(min(max(wait, pause), LONGEST_PAUSE_SECONDS))
+                await asyncio.sleep(wait)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
                 pause, conflicts = 0.5, 0
                 for update in updates:
                     await self._intake.insist(update)
-                    offset = update.update_id + 1
-                    await self._save(offset)
+                    await self._save(update.update_id + 1)
 
-    async def _fetch(self, offset: int | None) -> list[Update]:
+    async def _fetch(self) -> list[Update]:
         """What is below the offset is confirmed by asking: Telegram keeps the rest, for a day."""
         bot = self._client.bot
+        offset = self._offset if self._clock() - self._seen < OFFSET_MS else None
         return await self._client.ask(
             lambda: bot.get_updates(
                 offset=offset,
@@ -74,13 +92,16 @@ class Poller:
         except TelegramError as error:
             logger.warning("the webhook could not be removed", error=str(error))
 
-    async def _load(self) -> int | None:
-        found = await self._note.load()
-        return int(found) if found is not None and found.isdigit() else None
+    async def _load(self) -> None:
+        """The note says ``offset@time of the update before it``."""
+        found = re.fullmatch(r"(\d+)@(\d+)", await self._note.load() or "")
+        if found is not None:
+            self._offset, self._seen = int(found[1]), int(found[2])
 
     async def _save(self, offset: int) -> None:
         """What is not saved is processed again by the next holder, which changes nothing: decisions are made once."""
+        self._offset, self._seen = offset, self._clock()
         try:
-            await self._note.save(str(offset))
+            await self._note.save(f"{offset}@{self._seen}")
         except LogError as error:
             logger.warning("the offset is not saved", offset=offset, error=str(error))

@@ -8,6 +8,7 @@ import pytest
 from portero.telegram.render import rich
 from portero.telegram.render.message import Message
 from tests.telegram.examples import EXAMPLES, render, render_with_reals
+from tests.telegram.spoken import SPOKEN
 from tests.telegram.test_telegram_card_properties import assert_accepted
 
 FOLDER = Path(__file__).parent / "examples"
@@ -43,4 +44,4 @@ def test_a_setting_shows_the_real_values() -> None:
 
 
 def test_every_example_file_is_of_an_example() -> None:
-    assert {path.stem for path in FOLDER.glob("*.html")} == {*EXAMPLES, "mail_with_reals"}
+    assert {path.stem for path in FOLDER.glob("*.html")} == {*EXAMPLES, *SPOKEN, "mail_with_reals"}

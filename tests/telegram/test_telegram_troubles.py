@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from portero.domain.values import Status
-from portero.telegram.routers import status
+from portero.telegram.routers import lists
 from tests.stores import Place
 from tests.telegram.fake_api.errors import (
     ApiError,
@@ -158,7 +158,7 @@ async def test_a_handler_that_breaks_stops_nothing(valkey: Place, monkeypatch: p
     async def broken(*_: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr(status, "standing", broken)
+    monkeypatch.setattr(lists, "standing", broken)
     async with open_office(valkey) as office:
         office.ana.says("/status")
         office.ana.says("/whoami")

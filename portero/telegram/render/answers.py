@@ -17,7 +17,7 @@ from portero.telegram.render.listing import Item, Listing
 from portero.telegram.render.message import Message, button
 from portero.telegram.render.rich import Rich
 from portero.telegram.render.standing import Hour, who
-from portero.telegram.render.times import span
+from portero.telegram.render.times import count, span
 
 ICONS: Final = {
     Status.REQUESTED: "▫️",
@@ -109,7 +109,7 @@ def grants(held: Iterable[Grant], hour: Hour) -> Listing:
 def _grant(grant: Grant, hour: Hour) -> Item:
     words = f" · {span(grant.expires_at - hour.now)} left"
     if grant.uses_left is not None:
-        words += f" · {grant.uses_left:,} use{'' if grant.uses_left == 1 else 's'} left"
+        words += f" · {count(grant.uses_left, 'use')} left"
     words += f" · by {who(grant.by)}"
     text = rich.join(
         (
@@ -146,12 +146,13 @@ def only(*, literal: bool) -> Rich:
 
 
 def effect_lines(effect: Effect) -> list[Rich]:
-    count = len(effect.tools)
-    if not count:
+    matching = len(effect.tools)
+    if not matching:
         return [rich.text("⚠️ No tool that is known now matches it.")]
-    lines = [rich.text(f"{count:,} tool{' matches' if count == 1 else 's match'} now.")]
+    lines = [rich.text(f"{count(matching, 'tool')} {'matches' if matching == 1 else 'match'} now.")]
     if effect.destructive:
-        lines.append(_named(f"🔥 {len(effect.destructive):,} of them destroy: ", effect.destructive))
+        verb = "destroys" if len(effect.destructive) == 1 else "destroy"
+        lines.append(_named(f"🔥 {len(effect.destructive):,} of them {verb}: ", effect.destructive))
     if effect.unclear:
         lines.append(rich.text(f"❔ {effect.unclear:,} may destroy: their servers do not say."))
     return lines

@@ -18,7 +18,7 @@ from portero.telegram.render.message import Keyboard, Message, button
 from portero.telegram.render.renderers import arrange
 from portero.telegram.render.rich import MESSAGE_UNITS, Rich
 from portero.telegram.render.standing import Hour, standing
-from portero.telegram.render.times import clock, zone_name
+from portero.telegram.render.times import zone_name
 
 SPARE: Final = 16
 """Units left free, so that a count in the last line may grow."""
@@ -146,10 +146,10 @@ def _ending(call: Call, setting: Setting, arguments: Arguments) -> Rich:
     hour = setting.hour
     replaced = sum(_replaced(leaf, setting.marks) for leaf in arguments.leaves)
     legend = rich.text(_legend(replaced, setting)) if replaced else ()
-    times = f" · asked {clock(call.requested_at, hour.now, hour.zone)}"
+    times = f" · asked {hour.clock(call.requested_at)}"
     hint: Rich = ()
     if call.status is Status.PENDING and call.expires_at is not None:
-        times += f" · expires {clock(call.expires_at, hour.now, hour.zone)} {zone_name(call.expires_at, hour.zone)}"
+        times += f" · expires {hour.clock(call.expires_at)} {zone_name(call.expires_at, hour.zone)}"
         hint = rich.italic("Reply to this message with a text to deny it for that reason.")
     identity = rich.join((rich.text("Task "), rich.code(call.id), rich.text(times)))
     return rich.lines([legend, identity, hint])

@@ -96,7 +96,7 @@ def _line(entry: Entry, hour: Hour) -> rich.Rich:
         words = f"{words} {who(entry.actor)}"
     icon = "⚠️" if entry.is_error and entry.type == "ExecutionSucceeded" else _ICONS.get(entry.type, "▫️")
     took = f" in {span(entry.duration_ms)}" if entry.duration_ms is not None else ""
-    when = hour.at(entry.at).removeprefix(" at ")
+    when = hour.clock(entry.at)
     detail = rich.join((rich.text(" "), rich.code(brief(entry.detail, 100)))) if entry.detail else ()
     return rich.join(
         (rich.text(f"{icon} {when} "), rich.code(brief(entry.subject, 80)), rich.text(f" {words}{took}"), detail)

@@ -12,6 +12,8 @@ from portero.telegram.render.rich import Rich
 PAGE_UNITS: Final = 3_400
 PAGE_ENTITIES: Final = 80
 PAGE_ITEMS: Final = 15
+PAGE_LINES: Final = 40
+"""Items without buttons are short lines."""
 
 
 @attrs.frozen
@@ -28,6 +30,8 @@ class Listing:
     title: Rich
     items: tuple[Item, ...]
     empty: str = "Nothing."
+    counted: bool = True
+    """The title says how many items there are."""
 
 
 def page(listing: Listing, number: int = 1) -> Message:
@@ -37,8 +41,8 @@ def page(listing: Listing, number: int = 1) -> Message:
     pages = _pages(listing.items)
     number = max(1, min(number, len(pages)))
     items = pages[number - 1]
-    count = f"{len(listing.items):,}"
-    head = rich.join((listing.title, rich.text(f" ({count})")))
+    count = rich.text(f" ({len(listing.items):,})") if listing.counted else ()
+    head = rich.join((listing.title, count))
     where = rich.italic(f"page {number} of {len(pages)}") if len(pages) > 1 else ()
     text = rich.lines([head, *(item.text for item in items), where])
     keys: Keyboard = tuple(item.buttons for item in items if item.buttons)
@@ -53,9 +57,10 @@ def page(listing: Listing, number: int = 1) -> Message:
 def _pages(items: tuple[Item, ...]) -> list[list[Item]]:
     pages: list[list[Item]] = [[]]
     used = marks = 0
+    most = PAGE_ITEMS if any(item.buttons for item in items) else PAGE_LINES
     for item in items:
         units, entities = rich.length(item.text) + 1, rich.entities(item.text)
-        full = used + units > PAGE_UNITS or marks + entities > PAGE_ENTITIES or len(pages[-1]) >= PAGE_ITEMS
+        full = used + units > PAGE_UNITS or marks + entities > PAGE_ENTITIES or len(pages[-1]) >= most
         if full and pages[-1]:
             pages.append([])
             used = marks = 0

@@ -56,7 +56,7 @@ def _waiting(calls: Sequence[Call], hour: Hour, *, absolute: bool = False) -> li
 
 def _waiting_line(call: Call, hour: Hour, *, absolute: bool) -> Rich:
     expires = call.expires_at or hour.now
-    when = f"expires{hour.at(expires)}" if absolute else f"{span(expires - hour.now)} left"
+    when = f"expires {hour.clock(expires)}" if absolute else f"{span(expires - hour.now)} left"
     return rich.join((rich.code(brief(call.tool, 80)), rich.text(f" · {when} · "), rich.code(call.id)))
 
 

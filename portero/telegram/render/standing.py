@@ -21,8 +21,15 @@ class Hour:
     now: int
     zone: tzinfo | None
 
+    def clock(self, moment: int) -> str:
+        return clock(moment, self.now, self.zone)
+
     def at(self, moment: int | None) -> str:
-        return f" at {clock(moment, self.now, self.zone)}" if moment is not None else ""
+        """`` at 11:00:00``, or `` on Mon 24 Nov, 11:00:00`` for another day."""
+        if moment is None:
+            return ""
+        words = self.clock(moment)
+        return f" {'at' if len(words) == len('11:00:00') else 'on'} {words}"
 
 
 def standing(call: Call, hour: Hour, result: str | None) -> list[Rich]:
@@ -79,7 +86,8 @@ def _queued(call: Call, hour: Hour, result: str | None) -> list[Rich]:
 
 
 def _executing(call: Call, hour: Hour, result: str | None) -> list[Rich]:
-    return [rich.bold("⚙️ Running" + (hour.at(call.started_at).replace(" at ", " since "))), _approved(call, hour)]
+    since = f" since {hour.clock(call.started_at)}" if call.started_at is not None else ""
+    return [rich.bold(f"⚙️ Running{since}"), _approved(call, hour)]
 
 
 def _completed(call: Call, hour: Hour, result: str | None) -> list[Rich]:

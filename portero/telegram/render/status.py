@@ -8,16 +8,15 @@ from portero.domain.admin import Lock
 from portero.domain.events import SegmentArchived
 from portero.telegram.render import rich
 from portero.telegram.render.facts import brief
-from portero.telegram.render.message import Message
+from portero.telegram.render.listing import Item, Listing
 from portero.telegram.render.rich import Rich
 from portero.telegram.render.standing import Hour, who
-from portero.telegram.render.times import span
+from portero.telegram.render.times import count, span
 from projections.replicas import Replica
 from projections.upstreams import UpstreamState
 
 STALE_MS = 120_000
 """A replica that wrote nothing for so long may be gone; one without calls is just quiet."""
-MOST = 15
 
 
 @attrs.frozen
@@ -44,10 +43,9 @@ class Standing:
     """The last thing that went wrong with Telegram itself."""
 
 
-def status(standing: Standing, hour: Hour) -> Message:
-    return Message(
-        rich.lines([rich.bold("📊 Portero"), *_work(standing, hour), *_servers(standing, hour), *_log(standing, hour)])
-    )
+def status(standing: Standing, hour: Hour) -> Listing:
+    lines = (*_work(standing, hour), *_servers(standing, hour), *_log(standing, hour))
+    return Listing("status", rich.bold("📊 Portero"), tuple(Item(line) for line in lines), counted=False)
 
 
 def _work(standing: Standing, hour: Hour) -> list[Rich]:
@@ -61,28 +59,28 @@ def _work(standing: Standing, hour: Hour) -> list[Rich]:
         lines.append(rich.text(f"⚠️ {standing.untold:,} of the pending could not be shown here yet"))
     if standing.unknown:
         lines.append(rich.text(f"❓ {standing.unknown:,} with unknown outcome: /tasks outcome-unknown"))
-    lines.append(rich.text(f"🎫 {standing.grants:,} grants: /grants · 📜 {standing.rules:,} rules: /rules"))
+    lines.append(
+        rich.text(f"🎫 {count(standing.grants, 'grant')}: /grants · 📜 {count(standing.rules, 'rule')}: /rules")
+    )
     return lines
 
 
 def _servers(standing: Standing, hour: Hour) -> list[Rich]:
     names = {state.upstream for state in standing.upstreams}
-    lines = [rich.bold(f"🔌 {len(names):,} servers, {standing.tools:,} tools")]
+    lines = [rich.bold(f"🔌 {count(len(names), 'server')}, {count(standing.tools, 'tool')}")]
     several = len({state.replica for state in standing.upstreams}) > 1
-    for state in standing.upstreams[:MOST]:
+    for state in standing.upstreams:
         where = rich.join((rich.text(" on "), rich.code(brief(state.replica, 40)))) if several else ()
         lines.append(rich.join((_state(state, hour), where)))
-    if len(standing.upstreams) > MOST:
-        lines.append(rich.text(f"… and {len(standing.upstreams) - MOST:,} more"))
     skipped = rich.text("⏭ skipped: ")
-    return lines + [rich.join((skipped, rich.code(brief(sentence, 160)))) for sentence in standing.skipped[:5]]
+    return lines + [rich.join((skipped, rich.code(brief(sentence, 160)))) for sentence in standing.skipped]
 
 
 def _state(state: UpstreamState, hour: Hour) -> Rich:
     name = rich.code(brief(state.upstream, 60))
     since = span(hour.now - state.since)
     if state.connected:
-        return rich.join((rich.text("🟢 "), name, rich.text(f" · {state.tools:,} tools · for {since}")))
+        return rich.join((rich.text("🟢 "), name, rich.text(f" · {count(state.tools, 'tool')} · for {since}")))
     words = "crashes again and again" if state.crash_loop else "away"
     retry = "" if state.retry_at is not None else ", not tried again"
     reason = rich.code(brief(state.reason or "", 120)) if state.reason else ()
@@ -91,15 +89,15 @@ def _state(state: UpstreamState, hour: Hour) -> Rich:
 
 
 def _log(standing: Standing, hour: Hour) -> list[Rich]:
-    lines = [rich.bold(f"🧩 {len(standing.replicas):,} replica{'' if len(standing.replicas) == 1 else 's'}")]
-    for replica in standing.replicas[:MOST]:
+    lines = [rich.bold(f"🧩 {count(len(standing.replicas), 'replica')}")]
+    for replica in standing.replicas:
         quiet = hour.now - replica.last_seen
         words = f" · {replica.version} · up {span(hour.now - replica.started_at)}"
         words += f" · silent for {span(quiet)}" if quiet > STALE_MS else ""
         lines.append(rich.join((rich.code(brief(replica.id, 60)), rich.text(words))))
-    behind = "the store does not answer" if standing.lag is None else f"{standing.lag:,} events behind"
+    behind = "the store does not answer" if standing.lag is None else f"{count(standing.lag, 'event')} behind"
     lines.append(rich.text(f"📚 Log: {behind}" + (f" · {brief(standing.store, 80)}" if standing.store else "")))
-    lines += [rich.join((rich.text("⚠️ "), rich.code(brief(problem, 200)))) for problem in standing.problems[:5]]
+    lines += [rich.join((rich.text("⚠️ "), rich.code(brief(problem, 200)))) for problem in standing.problems]
     if standing.archived is not None:
         lines.append(rich.text(f"🗄 Archived up to event {standing.archived.last:,}"))
     else:

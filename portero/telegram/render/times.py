@@ -1,4 +1,4 @@
-"""Times as people in a chat read them."""
+"""Times and numbers as people in a chat read them."""
 
 from datetime import UTC, datetime, tzinfo
 
@@ -16,6 +16,11 @@ def clock(at: int, now: int, zone: tzinfo | None) -> str:
 
 def zone_name(at: int, zone: tzinfo | None) -> str:
     return _local(at, zone).tzname() or "local time"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 grant``, ``2 grants``, ``1,200 grants``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def span(ms: int) -> str:

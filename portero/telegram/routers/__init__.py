@@ -4,7 +4,7 @@ from aiogram import Dispatcher
 
 from portero.telegram.admission import Admission
 from portero.telegram.context import Context
-from portero.telegram.routers import approvals, grants, lists, reasons, rules, status, strangers, switch
+from portero.telegram.routers import approvals, grants, help, lists, reasons, rules, strangers, switch
 
 
 def make_dispatcher(context: Context) -> Dispatcher:
@@ -18,7 +18,7 @@ def make_dispatcher(context: Context) -> Dispatcher:
         grants.make(),
         switch.make(),
         lists.make(),
-        status.make(),
+        help.make(),
         reasons.make(),  # last: it takes any text
     )
     return dispatcher

@@ -20,7 +20,7 @@ from portero.telegram.render.answers import effect_lines, plain
 from portero.telegram.render.facts import NAME, brief
 from portero.telegram.render.message import Message as Answer
 from portero.telegram.render.message import button
-from portero.telegram.render.times import span
+from portero.telegram.render.times import count, span
 from portero.telegram.routers.taps import Tapped, insist
 
 _USAGE: Final = "Which tools, and how long? /grant PATTERN DURATION [USES], such as /grant github/* 30m 5"
@@ -66,7 +66,7 @@ async def _grant(words: list[str], sender: Sender, context: Context) -> Answer:
     except DecisionError as error:
         return plain(str(error))
     effect = effect_of(pattern, context.core.view.upstreams.tools(), context.core.policy)
-    limit = f", at most {uses:,} use{'' if uses == 1 else 's'}" if uses is not None else ""
+    limit = f", at most {count(uses, 'use')}" if uses is not None else ""
     head = rich.join(
         (
             rich.bold("🎫 Granted "),

@@ -1,6 +1,6 @@
-"""What there is: pending and recent tasks, grants, rules, the log; long answers in pages."""
+"""What there is: pending and recent tasks, grants, rules, the log, the status; long answers in pages."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiogram import Router
@@ -14,10 +14,11 @@ from portero.telegram.callbacks import Tap, Verb
 from portero.telegram.client import TelegramError
 from portero.telegram.context import Context
 from portero.telegram.people import Sender
-from portero.telegram.render import answers, journal
+from portero.telegram.render import answers, journal, status
 from portero.telegram.render.answers import plain
 from portero.telegram.render.listing import Listing, page
 from portero.telegram.render.message import Message as Answer
+from portero.telegram.routers.standing import standing
 from portero.telegram.routers.taps import Tapped
 
 NEWEST: Final = 100
@@ -35,7 +36,7 @@ def make() -> Router:
 
 
 async def listing(message: Message, command: CommandObject, sender: Sender, context: Context) -> None:
-    answer = _page(command.command, (command.args or "").strip(), 1, context)
+    answer = await _page(command.command, (command.args or "").strip(), 1, context)
     context.say(sender.chat, answer, reply_to=message.message_id)
 
 
@@ -45,7 +46,7 @@ async def turn(query: CallbackQuery, tap: Tap, sender: Sender, context: Context)
         return
     asked = query.message.reply_to_message
     words = (asked.text or "").partition(" ")[2].strip() if asked is not None else ""
-    answer = _page(tap.about, words, tap.page, context)
+    answer = await _page(tap.about, words, tap.page, context)
     context.outbox.later(_edit(context, sender.chat, query.message.message_id, answer))
 
 
@@ -65,41 +66,46 @@ async def task(message: Message, command: CommandObject, sender: Sender, context
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
-def _pending(words: str, context: Context) -> Listing:
+async def _pending(words: str, context: Context) -> Listing:
     return answers.tasks(context.core.view.calls.pending(), context.drawing.hour, "pending", "⏳ Pending")
 
 
-def _tasks(words: str, context: Context) -> Listing:
+async def _tasks(words: str, context: Context) -> Listing:
     chosen = next((one for one in Status if one.value == words.lower()), None)
     calls = context.core.view.calls.recent(status=chosen, limit=NEWEST)
     title = f"Tasks, {chosen.value}" if chosen is not None else "Tasks, newest first"
     return answers.tasks(calls, context.drawing.hour, "tasks", title)
 
 
-def _grants(words: str, context: Context) -> Listing:
+async def _grants(words: str, context: Context) -> Listing:
     return answers.grants(context.core.view.grants.active(context.core.clock()), context.drawing.hour)
 
 
-def _rules(words: str, context: Context) -> Listing:
+async def _rules(words: str, context: Context) -> Listing:
     return answers.rules(context.core.view.rules, context.drawing.hour)
 
 
-def _logs(words: str, context: Context) -> Listing:
+async def _status(words: str, context: Context) -> Listing:
+    return status.status(await standing(context), context.drawing.hour)
+
+
+async def _logs(words: str, context: Context) -> Listing:
     entries = context.core.view.activity.recent(LOGGED, where=journal.chosen(words))
     return journal.journal(entries, context.drawing.hour, words)
 
 
-_LISTS: Final[dict[str, Callable[[str, Context], Listing]]] = {
+_LISTS: Final[dict[str, Callable[[str, Context], Awaitable[Listing]]]] = {
     "pending": _pending,
     "tasks": _tasks,
     "grants": _grants,
     "rules": _rules,
     "logs": _logs,
+    "status": _status,
 }
 
 
-def _page(name: str, words: str, number: int, context: Context) -> Answer:
-    return page(_LISTS[name](words, context), number)
+async def _page(name: str, words: str, number: int, context: Context) -> Answer:
+    return page(await _LISTS[name](words, context), number)
 
 
 async def _edit(context: Context, chat: int, message_id: int, answer: Answer) -> None:

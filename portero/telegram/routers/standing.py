@@ -1,52 +1,17 @@
-"""How Portero and its servers are, and who asks."""
+"""What there is to tell of Portero as a whole, also while the store does not answer."""
 
 from typing import Final
 
-from aiogram import Router
-from aiogram.filters import Command
-from aiogram.types import Message
-
 from portero.domain.values import Status
 from portero.errors import LogError
-from portero.telegram.admission import Admitted
 from portero.telegram.context import Context
-from portero.telegram.people import Sender
-from portero.telegram.render import answers, status
-from portero.telegram.render.answers import plain
+from portero.telegram.render import status
 
 UNKNOWN: Final = 100
 """Tasks with an unknown outcome that are counted."""
 
 
-def make() -> Router:
-    router = Router(name="status")
-    router.message.filter(Admitted())
-    router.message.register(show_status, Command("status"))
-    router.message.register(show_help, Command("help", "start"))
-    router.message.register(whoami, Command("whoami"))
-    router.message.register(pair, Command("pair"))
-    return router
-
-
-async def show_status(message: Message, sender: Sender, context: Context) -> None:
-    context.say(sender.chat, status.status(await standing(context), context.drawing.hour), reply_to=message.message_id)
-
-
-async def show_help(message: Message, sender: Sender, context: Context) -> None:
-    context.say(sender.chat, answers.help_text(), reply_to=message.message_id)
-
-
-async def whoami(message: Message, sender: Sender, context: Context) -> None:
-    words = f"You are {sender.actor.name}, an admin. Your user id is {sender.user}, this chat's id is {sender.chat}."
-    context.say(sender.chat, plain(words), reply_to=message.message_id)
-
-
-async def pair(message: Message, sender: Sender, context: Context) -> None:
-    context.say(sender.chat, plain("You are an admin already."), reply_to=message.message_id)
-
-
 async def standing(context: Context) -> status.Standing:
-    """What there is to tell, also while the store does not answer."""
     core = context.core
     view, now = core.view, core.clock()
     store: str | None = None
