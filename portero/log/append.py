@@ -65,6 +65,8 @@ class Append:
     policy_floor: int
     """The policy version before it, as far as is known: the one it was decided on, or an older one."""
     size: int
+    urgent: bool
+    """Written also when memory is full."""
     deadline: float
     future: asyncio.Future[Appended]
 

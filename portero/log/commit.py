@@ -12,7 +12,7 @@ from portero.errors import LogDivergence, LogError, LogFull, LogUnavailable
 from portero.log.append import REPEATED, WRITTEN, Append, alike, outcome, settle
 from portero.log.connect import Store
 from portero.log.position import Position
-from portero.log.scripts import APPEND
+from portero.log.scripts import APPEND, APPEND_THOUGH_FULL, Script
 from portero.log.wire import Argument, ServerError, Wire, pack
 
 logger = structlog.get_logger("portero.log")
@@ -22,10 +22,15 @@ BATCH_BYTES: Final = 1 << 20
 """A script runs alone in the store: a bigger batch would keep others waiting. One append may be bigger by itself."""
 
 NOTHING_WRITTEN: Final = "The audit log is unavailable ({}); nothing was written."
+FULL: Final = "The audit log's memory is full; nothing was written. Free memory or raise maxmemory."
 UNKNOWN: Final = "The audit log is unavailable ({}); it is not known whether this was written."
 _ELSEWHERE: Final = frozenset({"READONLY", "MOVED", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "LOGVOID", "NOAUTH"})
 """Answers after which another connection is the remedy."""
 _PING: Final = pack(("PING",))
+
+
+def _ignore(_: Any) -> None:
+    """A reply that changes nothing."""
 
 
 class Committer:
@@ -39,13 +44,13 @@ class Committer:
         """Why appends are refused at once; None while they are taken."""
         self.since = position.entry
         """The newest entry known when the batch in flight was sent: it cannot stand before that one."""
-        self._keys, self._limits = store.keys, store.limits
+        self._store, self._limits = store, store.limits
         self._position, self._diverged = position, diverged
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Append] = deque()
         self._flight: list[Append] = []
         self._wire: Wire | None = None
-        self._head: tuple[Argument, ...] = ()
+        self._keys: tuple[Argument, ...] = ()
         self._scheduled = self._busy = False
         self._sent_at = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -54,9 +59,9 @@ class Committer:
 
     def attach(self, wire: Wire, token: str) -> None:
         """Takes appends again, on this connection. ``token`` is the name under which it can be declared dead."""
-        keys = self._keys
+        keys = self._store.keys
         self._wire, self.away, self._busy = wire, None, False
-        self._head = ("EVALSHA", APPEND.sha, 4, keys.head, keys.log, keys.timers, keys.void(token), keys.prefix)
+        self._keys = (4, keys.head, keys.log, keys.timers, keys.void(token), keys.prefix)
         self._watch = self._loop.call_later(self._limits.write, self._look)
         if self._queue:
             self._schedule()
@@ -107,19 +112,24 @@ class Committer:
 
     def _flush(self) -> None:
         self._scheduled = False
-        wire, queue, position = self._wire, self._queue, self._position
+        wire, queue = self._wire, self._queue
         if self._busy or not queue or wire is None or wire.closed.done():
             return
         batch: list[Append] = []
-        body: list[Argument] = []
         size = 0
         while queue and len(batch) < BATCH_APPENDS and (not batch or size + queue[0].size <= BATCH_BYTES):
             append = queue.popleft()
             batch.append(append)
-            body += append.arguments
             size += append.size
+        self._send(wire, APPEND, batch)
+
+    def _send(self, wire: Wire, script: Script, batch: list[Append]) -> None:
+        position = self._position
+        command: list[Argument] = ["EVALSHA", script.sha, *self._keys, position.id, position.seq, len(batch)]
+        for append in batch:
+            command += append.arguments
         self._flight, self.since = batch, position.entry
-        self._post(wire, pack((*self._head, position.id, position.seq, len(batch), *body)), self._on_reply)
+        self._post(wire, pack(tuple(command)), self._on_reply)
 
     def _post(self, wire: Wire, packed: bytes, on_reply: Callable[[Any], None]) -> None:
         self._busy, self._sent_at = True, self._loop.time()
@@ -164,15 +174,17 @@ class Committer:
         if error.code == "NOSCRIPT":
             self.again(batch)
             if self._wire is not None:
+                self._wire.post(pack(("SCRIPT", "LOAD", APPEND_THOUGH_FULL.source)), _ignore)
                 self._post(self._wire, pack(("SCRIPT", "LOAD", APPEND.source)), self._on_sign_of_life)
         elif error.code in {"LOGID", "LOGSEQ"}:
             divergence = LogDivergence(f"The store does not hold the log that was followed any more: {error}.")
             self._fail(batch, divergence)
             self._diverged(divergence)
         elif error.code == "OOM":
-            self._fail(
-                batch, LogFull("The audit log's memory is full; nothing was written. Free memory or raise maxmemory.")
-            )
+            self._fail([append for append in batch if not append.urgent], LogFull(FULL))
+            urgent = [append for append in batch if append.urgent]
+            if urgent and self._wire is not None:
+                self._send(self._wire, APPEND_THOUGH_FULL, urgent)
         elif error.code in _ELSEWHERE and self._wire is not None:
             self.again(batch)
             self._wire.abort(str(error))

@@ -18,7 +18,7 @@ from portero.log.backoff import Backoff
 from portero.log.commit import NOTHING_WRITTEN, UNKNOWN, Committer
 from portero.log.connect import Store
 from portero.log.position import Position
-from portero.log.scripts import APPEND, VOID
+from portero.log.scripts import APPEND, APPEND_THOUGH_FULL, VOID
 from portero.log.wire import ServerError, Wire
 
 logger = structlog.get_logger("portero.log")
@@ -41,7 +41,7 @@ class Keeper:
         backoff = Backoff(0.02, 1.0)
         loop = asyncio.get_running_loop()
         while True:
-            reason = await wire.closed
+            reason = await asyncio.shield(wire.closed)
             suspects = self._committer.detach()
             self._tokens.append(token)
             logger.warning("the connection to the log was lost", reason=reason, unanswered=len(suspects))
@@ -74,7 +74,8 @@ class Keeper:
         """
         wire = await self._store.wire("append")
         try:
-            await wire.call("SCRIPT", "LOAD", APPEND.source, timeout=self._store.limits.call)
+            for script in (APPEND, APPEND_THOUGH_FULL):
+                await wire.call("SCRIPT", "LOAD", script.source, timeout=self._store.limits.call)
             await self._same_log(wire)
             written = await self._find(wire, suspects) if suspects else {}
         except BaseException:

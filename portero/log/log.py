@@ -119,11 +119,13 @@ class Log:
         blobs: Mapping[str, bytes] = _NONE,
         blob_ttl: int = BLOB_SECONDS,
         write_id: str | None = None,
+        urgent: bool = False,
     ) -> Appended:
         """All writes or none, in one step; durable when it returns, as far as the store's settings make it so.
 
         ``blobs`` are kept beside the log for ``blob_ttl`` seconds. ``write_id``: give the same one again to repeat an
         append whose outcome was unknown; it is not written twice, as long as no other write followed on its aggregates.
+        ``urgent``: written also when the store's memory is full, for what was begun and must be ended.
 
         Raises VersionConflict, PolicyMoved, LogFull, LogUnavailable (nothing was written, or nobody knows) or
         LogDivergence.
@@ -154,6 +156,7 @@ class Log:
             policy_version,
             position.policy if policy_version is None else policy_version,
             size,
+            urgent,
             loop.time() + self.store.limits.write,
             loop.create_future(),
         )

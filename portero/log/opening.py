@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,8 @@ from portero.log.scripts import OPEN
 from portero.log.urls import parse_url
 from portero.log.wire import Login
 
+_UNFIT: Final = re.compile(r"[^A-Za-z0-9_.-]")
+"""What the name of a connection must not hold."""
 DEFAULT_LIMITS: Final = Limits()
 
 
@@ -42,7 +45,7 @@ async def open_log(
     Raises StoreError, DataFolderInUse, ConfigError or LogDivergence, each of which says what to do.
     """
     keys = Keys(name)
-    session = f"{replica}.{os.getpid()}.{secrets.token_hex(3)}"
+    session = f"{_UNFIT.sub('-', replica)}.{os.getpid()}.{secrets.token_hex(3)}"
     embedded = None
     if url is None:
         embedded = EmbeddedStore(data, fsync=fsync)

@@ -16,11 +16,20 @@ class Script:
 
 
 def _load(name: str) -> Script:
-    source = resources.files(__package__).joinpath(f"{name}.lua").read_text()
+    return _script(resources.files(__package__).joinpath(f"{name}.lua").read_text())
+
+
+def _script(source: str) -> Script:
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
+def _variant(script: Script, flags: str) -> Script:
+    return _script(script.source.replace("#!lua\n", f"#!lua flags={flags}\n", 1))
+
+
 APPEND: Final = _load("append")
+APPEND_THOUGH_FULL: Final = _variant(APPEND, "allow-oom")
+"""The same for what was begun and must be ended, also when memory is full."""
 OPEN: Final = _load("open")
 VOID: Final = _load("void")
 DUE: Final = _load("due")

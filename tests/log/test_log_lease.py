@@ -115,6 +115,18 @@ async def test_the_work_of_who_loses_it_is_stopped_before_the_next_begins(store:
             await until(lambda: work.running == [3], "the first works again after the second has stopped")
 
 
+async def test_without_the_store_it_ends_by_its_own_clock(store: Place) -> None:
+    async with proxied(store.server.socket) as proxy, opened(store, url=proxy.url) as log:
+        work = Work()
+        lease = Lease(log, "poller", ttl_seconds=0.6)
+        async with background(lease.run_while_held(work.named())):
+            await until(lambda: work.running == [1], "it works")
+            proxy.refuses = True
+            proxy.cut()
+            await until(lambda: work.running == [], "it has stopped", 1.5)
+            assert not lease.held
+
+
 async def test_work_that_ends_gives_the_lease_back(log: Log) -> None:
     async def work(epoch: int) -> None:
         assert epoch == 1

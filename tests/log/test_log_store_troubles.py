@@ -57,6 +57,25 @@ async def test_full_memory_says_so(own: Server) -> None:
         assert log.away is None
 
 
+async def test_what_was_begun_can_be_ended_though_memory_is_full(own: Server) -> None:
+    place = Place(own)
+    async with opened(place) as log:
+        await append(log, write("call/a", 0))
+        own.redis.config_set("maxmemory", 1)
+        results = await asyncio.gather(
+            append(log, write("call/a", 1), urgent=True),
+            append(log, write("call/b", 0)),
+            append(log, write("call/a", 7), urgent=True),
+            append(log, write("call/a", 2, ends=True), blobs={"k": b"v"}, urgent=True),
+            append(log, write("call/d", 0)),
+            return_exceptions=True,
+        )
+        kinds = [type(result).__name__ for result in results]
+        assert kinds == ["Appended", "LogFull", "VersionConflict", "Appended", "LogFull"]
+        assert [event.aggregate for event in await everything(log)] == ["call/a"] * 3
+        assert await log.blob("k") == b"v"
+
+
 async def test_a_server_that_became_a_replica_is_left_until_it_is_primary_again(own: Server) -> None:
     place = Place(own)
     async with opened(place) as log:

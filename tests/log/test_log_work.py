@@ -10,6 +10,7 @@ import pytest
 from portero.domain.events import HandlerGaveUp
 from portero.errors import Invalid, LogDivergence, LogUnavailable
 from portero.log import Log, Pointer, WorkQueue
+from portero.log.group import Group
 from tests.log.proxy import REPLIES, REQUESTS, proxied
 from tests.log.support import NOW, READ, append, background, everything, opened, requested, until, write
 from tests.stores import Place
@@ -118,7 +119,7 @@ async def test_long_work_is_not_taken_away_from_who_lives(store: Place) -> None:
         slow, other = Hands(), Hands()
         slow.block.clear()
         await ask(one, "slow")
-        async with working(one, slow):
+        async with working(one, slow, concurrency=1):
             await until(lambda: bool(slow.seen), "it is taken")
             async with working(two, other):
                 await asyncio.sleep(1.5)  # two and a half times as long as a silent consumer is waited for
@@ -230,16 +231,18 @@ async def test_on_another_log_nothing_is_worked_on(store: Place) -> None:
 
 
 async def test_consumers_that_left_nothing_are_forgotten_and_others_not(log: Log, store: Place) -> None:
-    await ask(log, "a")
-    store.redis.xgroup_create(store.key("work:w"), "portero", "0")
-    store.redis.xgroup_createconsumer(store.key("work:w"), "portero", "gone")
-    store.redis.xreadgroup("portero", "has work", {store.key("work:w"): ">"})
-    hands = Hands()
-
     def consumers() -> set[str]:
         return {consumer["name"] for consumer in store.redis.xinfo_consumers(store.key("work:w"), "portero")}
 
-    async with background(queue(log, idle_ms=60, retry_seconds=0.01).run(hands)):
-        await until(lambda: "gone" not in consumers(), "it is forgotten")
-        await until(lambda: consumers() == {"r1"}, "the other too, once its work is done")
-    assert hands.about == ["call/a"]
+    await ask(log, "a")
+    store.redis.xgroup_create(store.key("work:w"), "portero", "0")
+    for name in ("gone", "r1"):
+        store.redis.xgroup_createconsumer(store.key("work:w"), "portero", name)
+    store.redis.xreadgroup("portero", "has work", {store.key("work:w"): ">"})
+    group = Group(log, "w")
+    assert await group.dismiss(60_000) == []
+    assert await group.dismiss(0) == ["gone"]
+    assert consumers() == {"has work", "r1"}
+    async with working(log, Hands(), idle_ms=60):
+        await until(lambda: consumers() == {"r1"}, "the other is forgotten too, once its work is done by somebody")
+    assert left(store) == 0
