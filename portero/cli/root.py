@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -127,12 +128,14 @@ def _lines(error: Exception) -> Sequence[str]:
     if isinstance(error, StoreError):  # what the store said last is part of some, line by line
         return str(error).splitlines()
     if isinstance(error, PorteroError | OSError):
-        return (str(error),)
+        return (str(error) or type(error).__name__,)
     if os.environ.get("PORTERO_DEBUG"):
         return "".join(traceback.format_exception(error)).splitlines()
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return (
-        f"Portero failed in a way it did not foresee: {type(error).__name__}: {error}",
-        "Nothing was decided by this command unless it said so. PORTERO_DEBUG=1 shows where it happened.",
+        f"Portero failed in a way it did not foresee: {type(error).__name__}: {error}{place}",
+        "Nothing was decided by this command unless it said so. PORTERO_DEBUG=1 shows all of it.",
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from portero.cli.output import complain
 from portero.cli.text import visible
 from portero.demo.instance import FAKE_MAIL, FAKE_NAME, REAL_MAIL, REAL_NAME, DemoFailed, Instance, throw_away
 
@@ -34,8 +35,15 @@ async def demo() -> None:
         from portero.demo.client import connected, wait_until_ready  # the gateway starts while this is imported
 
         await wait_until_ready(instance)
-        async with connected(instance) as client:
-            await Walk(instance, client).all()
+        try:
+            async with connected(instance) as client:
+                await Walk(instance, client).all()
+        except DemoFailed:
+            raise
+        except Exception as error:
+            complain(*instance.gateway_output().splitlines())
+            text = "The demo's gateway stopped answering; above is what it printed. `portero doctor` may know why."
+            raise DemoFailed(text) from error
     click.echo(f"\nThat was it, in {time.monotonic() - started:.0f} seconds; nothing of it is left on this machine.")
     click.echo("Now yours: `portero serve` starts a gateway and prints how to connect Claude Code.")
 
