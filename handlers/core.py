@@ -101,11 +101,13 @@ class Core:
         trace: str | None = None,
         blobs: Mapping[str, bytes] = NO_BLOBS,
         blob_ttl: int = 0,
+        urgent: bool = False,
     ) -> Appended | None:
         """Appends what ``build`` decides on the view as it is, and decides again when another write came first.
 
         ``build`` gets the time (ms) and returns the writes, or none when there is nothing to do (then so does this);
         the errors it raises pass through, such as AlreadyDecided. All of it rests on the policy version.
+        ``urgent``: also when the store's memory is full.
         """
         while True:
             now = self.clock()
@@ -123,15 +125,19 @@ class Core:
                     trace=trace,
                     blobs=blobs,
                     blob_ttl=blob_ttl,
+                    urgent=urgent,
                 )
             except (VersionConflict, PolicyMoved):
                 await self.catch_up()
 
     async def catch_up(self) -> None:
         """Waits until the view holds everything that is on the log now; LogUnavailable when it does not come."""
-        head = await self.log.head()
+        await self.reach((await self.log.head()).seq)
+
+    async def reach(self, seq: int) -> None:
+        """Waits until the view has seen this position of the log; LogUnavailable when it does not come."""
         try:
-            await self.view.wait_for(head.seq, CATCH_UP_SECONDS)
+            await self.view.wait_for(seq, CATCH_UP_SECONDS)
         except TimeoutError as late:
             raise LogUnavailable(
                 "This replica is behind the log, so nothing was decided. Try again; `portero doctor` shows the lag."

@@ -1,7 +1,9 @@
 """Approved calls: claimed from the work stream, checked once more, started at a fence, and run."""
 
 import asyncio
-from typing import Final
+import time
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import structlog
 
@@ -14,7 +16,7 @@ from portero.domain.digest import call_digest
 from portero.domain.ids import CallId, Millis, Seq, call_aggregate, split_aggregate
 from portero.domain.patterns import policy_name
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Status
-from portero.errors import UPSTREAM_UNAVAILABLE, LogUnavailable, PorteroError
+from portero.errors import LOG_UNAVAILABLE, UPSTREAM_UNAVAILABLE, LogUnavailable, LogUncertain, PorteroError
 from portero.log import Pointer, Write
 from portero.upstream import Upstreams
 
@@ -31,48 +33,80 @@ class Executions:
         self._core = core
         self._runner = runner
         self._upstreams = upstreams
-        self._running: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._uncertain: set[CallId] = set()
+        """Calls whose start we wrote without learning whether it stands: nothing of them was sent."""
 
     async def handle(self, pointer: Pointer) -> None:
         """Starts the call a pointer names, unless it is not waiting for that any more.
 
         Returns once the start is on the log: from there the lease covers it, so the pointer may be acknowledged.
+        Cancelling it does not part a start from its run.
         """
         core = self._core
         call = CallId(split_aggregate(pointer.aggregate)[1])
-        await core.view.wait_for(pointer.seq, 5.0)
+        await core.reach(pointer.seq)
         state = core.view.calls.get(call)
-        if state is None or state.status is not Status.QUEUED:
+        if state is None or (state.status is not Status.QUEUED and call not in self._uncertain):
             return
         await self._upstreams.connected(state.upstream, UPSTREAM_WAIT_SECONDS)
         arguments = await self._arguments(state)
+        await asyncio.shield(self._begin(self._start(call, arguments, pointer.seq), f"start {call}"))
+
+    async def gave_up(self, pointer: Pointer, reason: str) -> None:
+        """A call that cannot be started ends as an error, so that nobody waits for it for ever."""
+        core = self._core
+        call = CallId(split_aggregate(pointer.aggregate)[1])
+
+        def build(now: Millis) -> tuple[Write, ...]:
+            state = core.view.calls.get(call)
+            if state is None or state.status is not Status.QUEUED:
+                return ()
+            message = f"Portero could not start it ({reason}); nothing was sent."
+            return (_write(state, _unsent(state, LOG_UNAVAILABLE, message), now),)
+
+        await core.catch_up()
+        await core.commit(build, actor=SYSTEM, cause=pointer.seq, urgent=True)
+
+    async def drain(self, timeout: float) -> None:
+        """Waits for the calls that start or are under way, at most ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        while self._tasks and (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    async def _start(self, call: CallId, arguments: bytes | None, cause: Seq) -> None:
+        core = self._core
         started: calls.Call | None = None
 
         def build(now: Millis) -> tuple[Write, ...]:
             nonlocal started
             started = None
             state = core.view.calls.get(call)
-            if state is None or state.status is not Status.QUEUED:
+            if state is None:
+                return ()
+            if state.status is Status.EXECUTING and state.replica == core.log.replica and call in self._uncertain:
+                return (_write(state, _unsent(state, LOG_UNAVAILABLE, "The log was away; nothing was sent."), now),)
+            if state.status is not Status.QUEUED:
                 return ()
             refusal = self._refusal(state, arguments, now)
             if refusal is not None:
-                events = tuple(calls.decide(state, refusal, now))
-                return (Write(call_aggregate(call), state.version, events, timer=None, work=("notification",)),)
-            command = StartExecution(core.log.replica, Millis(now + core.lease_ms), state.retry_safe)
+                return (_write(state, refusal, now),)
+            retry_safe = core.retry_lost and bool(state.facts.read_only or state.facts.idempotent)
+            command = StartExecution(core.log.replica, Millis(now + core.lease_ms), retry_safe)
             events = tuple(calls.decide(state, command, now))
             started = calls.preview(state, events, now, SYSTEM)
             return (Write(call_aggregate(call), state.version, events, timer=started.lease_until),)
 
-        appended = await core.commit(build, actor=SYSTEM, cause=pointer.seq)
+        try:
+            appended = await core.commit(build, actor=SYSTEM, cause=cause)
+        except LogUncertain:
+            self._uncertain.add(call)
+            raise
+        self._uncertain.discard(call)
         if started is not None and appended is not None:
             self._run(started, arguments, appended.last)
-
-    async def drain(self, timeout: float) -> None:
-        """Waits for the calls under way, at most ``timeout`` seconds."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=timeout)
-
-    # --- parts ------------------------------------------------------------------------------------------------------
 
     async def _arguments(self, state: calls.Call) -> bytes | None:
         """The stored arguments, or None when they were kept beside the log and their time is over."""
@@ -93,9 +127,8 @@ class Executions:
         if state.kind is Kind.TOOL:
             tool = self._upstreams.catalogue.resolve(name)
             if tool is None:
-                return _unsent(
-                    state, f"{state.upstream} is not connected or no longer has {state.name}; nothing was sent."
-                )
+                message = f"{state.upstream} is not connected or no longer has {state.name}; nothing was sent."
+                return _unsent(state, UPSTREAM_UNAVAILABLE, message)
             definition = tool.facts.definition
         digest = call_digest(name, arguments.decode(), state.extra, definition, core.replacer.digest)
         if digest != state.digest:
@@ -117,9 +150,7 @@ class Executions:
             cause=seq,
             requester=Actor("client", started.client),
         )
-        task = asyncio.create_task(self._run_one(execution), name=f"call {started.id}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._begin(self._run_one(execution), f"call {started.id}")
 
     async def _run_one(self, execution: Execution) -> None:
         try:
@@ -129,6 +160,18 @@ class Executions:
         except PorteroError:
             logger.exception("execution failed in Portero itself", call=execution.call)
 
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
-def _unsent(state: calls.Call, message: str) -> RecordFailure:
-    return RecordFailure(state.attempt, error_text(UPSTREAM_UNAVAILABLE, message), sent=False, duration_ms=0)
+
+def _unsent(state: calls.Call, code: int, message: str) -> RecordFailure:
+    return RecordFailure(state.attempt, error_text(code, message), sent=False, duration_ms=0)
+
+
+def _write(state: calls.Call, command: Deny | RecordFailure, now: Millis) -> Write:
+    """The end of a call that does not run."""
+    events = tuple(calls.decide(state, command, now))
+    return Write(call_aggregate(state.id), state.version, events, timer=None, work=("notification",))

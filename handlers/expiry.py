@@ -1,5 +1,7 @@
 """What time brings: approvals and grants end, leases run out, notifications are tried again."""
 
+from collections.abc import Callable
+
 import structlog
 
 from handlers.core import Core
@@ -15,16 +17,25 @@ logger = structlog.get_logger()
 
 
 class Expiry:
-    """Answers timers. Any replica may; the version check lets one of them act."""
+    """Answers timers. Any replica may; the version check lets one of them act.
 
-    def __init__(self, core: Core, notifications: Notifications) -> None:
+    ``holds`` says whether a call runs in this very process: after a time without the log, or asleep, its lease is over
+    before the heartbeat can prolong it, but it is not lost.
+    """
+
+    def __init__(
+        self, core: Core, notifications: Notifications, holds: Callable[[Aggregate], bool] = lambda _: False
+    ) -> None:
         self._core = core
         self._notifications = notifications
+        self._holds = holds
 
     async def wake(self, aggregate: Aggregate) -> Millis | None:
         """A timer of this aggregate was due; returns when it wants to be woken next."""
         kind, identity = split_aggregate(aggregate)
         await self._core.catch_up()
+        if kind == "call" and self._holds(aggregate):
+            return Millis(self._core.clock() + self._core.lease_ms)
         if kind == "call":
             return await self._wake_call(aggregate, CallId(identity))
         if kind == "grant":
@@ -46,7 +57,7 @@ class Expiry:
             work = ("execution",) if after.status is Status.QUEUED else ("notification",)
             return (Write(aggregate, state.version, events, timer=calls.timer(after), work=work),)
 
-        await core.commit(build, actor=SYSTEM)
+        await core.commit(build, actor=SYSTEM, urgent=True)
         state = core.view.calls.get(call)
         if state is not None and state.notify_due(core.clock()):
             await self._notifications.deliver(call)
@@ -62,7 +73,7 @@ class Expiry:
             events = tuple(grants.decide(state, Wake(), now)) if state is not None else ()
             return (Write(aggregate, None, events, timer=None, ends=True),) if events else ()
 
-        await core.commit(build, actor=SYSTEM)
+        await core.commit(build, actor=SYSTEM, urgent=True)
         await core.catch_up()
         state = core.view.grants.get(grant)
         return grants.timer(state) if state is not None else None

@@ -11,8 +11,8 @@ from portero.domain import call as calls
 from portero.domain.commands import RecordNotified, RecordNotifyFailed
 from portero.domain.events import CallEvent
 from portero.domain.ids import CallId, Millis, call_aggregate, split_aggregate
-from portero.domain.values import SYSTEM
-from portero.log import Pointer, Write
+from portero.domain.values import SYSTEM, Status
+from portero.log import KEEP, Pointer, Write
 
 logger = structlog.get_logger()
 
@@ -90,7 +90,9 @@ async def record(
             events += more
         if not events:
             return ()
-        return (Write(call_aggregate(call), state.version, tuple(events), timer=calls.timer(after)),)
+        # While it runs, its timer is the lease, which the heartbeat has moved on since the call started.
+        timer = KEEP if after.status is Status.EXECUTING else calls.timer(after)
+        return (Write(call_aggregate(call), state.version, tuple(events), timer=timer),)
 
     if commands:
         await core.commit(build, actor=SYSTEM, cause=cause)
@@ -107,7 +109,7 @@ class Notifications:
         kind, identity = split_aggregate(pointer.aggregate)
         if kind != "call" or self._notifier is None:
             return
-        await self._core.view.wait_for(pointer.seq, 5.0)
+        await self._core.reach(pointer.seq)
         await self.deliver(CallId(identity), cause=pointer.seq)
 
     async def deliver(self, call: CallId, *, cause: int | None = None) -> None:

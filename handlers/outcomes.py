@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 import msgspec
 
+from handlers.bridging import Channel
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess, RecordUnknown
 from portero.domain.events import CallCancelled, ExecutionFailed, ExecutionOutcomeUnknown, ExecutionSucceeded
 from portero.domain.ids import CallId
@@ -67,6 +68,8 @@ class Execution:
     cause: int
     trace: str | None = None
     on_progress: Callable[[bytes], None] | None = None
+    channel: Channel | None = None
+    """The client that waits, where one does."""
     requester: Actor = SYSTEM
 
 
@@ -152,9 +155,9 @@ def succeeded(execution: Execution, raw: bytes, replacer: Replacer, duration_ms:
 
 
 def failed(execution: Execution, error: UpstreamError, replacer: Replacer, duration_ms: int) -> Outcome:
-    """A lost outcome is an error only where repeating does no harm; otherwise nobody knows, and that is said."""
+    """A lost outcome is an error where the client itself may repeat the call without harm; otherwise nobody knows."""
     message = replacer.mask_text(str(error))
-    if isinstance(error, OutcomeLost) and not execution.retry_safe:
+    if isinstance(error, OutcomeLost) and (execution.asked or not execution.retry_safe):
         text = f"{message}. It is not known whether the call took effect, and it is not tried again."
         return Outcome(ExecutionOutcomeUnknown(message, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, text))
     code, data = UPSTREAM_UNAVAILABLE, None
@@ -168,6 +171,13 @@ def failed(execution: Execution, error: UpstreamError, replacer: Replacer, durat
 def cancelled(execution: Execution) -> Outcome:
     """Its requester went away, or called it off, while the upstream worked."""
     return Outcome(CallCancelled(execution.requester, "the client cancelled it"), called_off(execution))
+
+
+def stopped(execution: Execution) -> Outcome:
+    """Portero stops, and the upstream has not answered in the time that was left."""
+    reason = "Portero stopped before the upstream answered"
+    text = f"{reason}. It is not known whether the call took effect, and it is not tried again."
+    return Outcome(ExecutionOutcomeUnknown(reason, 0), Failed(execution.call, OUTCOME_UNKNOWN, text))
 
 
 def called_off(execution: Execution) -> Failed:

@@ -1,4 +1,4 @@
-"""Outcomes on the log: at the fence, as late ones where the call has moved on, and until the log takes them."""
+"""Outcomes on the log: at the fence, by the call as it stands where it has moved on, and until the log takes them."""
 
 import asyncio
 from typing import Final
@@ -10,8 +10,8 @@ from handlers.outcomes import Execution, Outcome
 from portero.domain import call as calls
 from portero.domain.events import CallEvent, ExecutionOutcomeUnknown, ExecutionSucceeded
 from portero.domain.ids import Millis, call_aggregate
-from portero.domain.values import SYSTEM
-from portero.errors import LogDivergence, LogError, LogUnavailable, VersionConflict
+from portero.domain.values import SYSTEM, Status
+from portero.errors import DecisionError, LogDivergence, LogError, LogUnavailable
 from portero.log import Write
 
 logger = structlog.get_logger()
@@ -32,28 +32,29 @@ class Recorder:
     async def record(self, execution: Execution, outcome: Outcome) -> bool:
         """Appends an outcome; True when it is what stands, False when the log has to be asked what does.
 
-        Raises LogUnavailable when the log is away for longer than a client waits; writing goes on in the background.
+        Raises LogUnavailable when the log is away for longer than a client waits; writing goes on in the background,
+        also when whoever waits is cancelled.
         """
-        try:
-            await self._append(execution, outcome)
-        except VersionConflict:
-            await self._append_late(execution, outcome)
-            return False
-        except LogDivergence:
-            raise
-        except LogError:
+        if not _runs_again(execution, outcome):
             try:
-                await asyncio.wait_for(asyncio.shield(self.record_behind(execution, outcome)), ANSWER_SECONDS)
-            except TimeoutError as late:
-                raise LogUnavailable(
-                    "The call was sent, but its outcome could not be written to the audit log, so it is not given out. "
-                    f"Look at task {execution.call} later; do not repeat the call blindly."
-                ) from late
-            return False
-        return True
+                await self._append(execution, outcome)
+            except asyncio.CancelledError:
+                self.record_behind(execution, outcome)
+                raise
+            except LogDivergence:
+                raise
+            except LogError as error:  # somebody wrote first, or the log is away
+                logger.info("an outcome is looked at again", call=execution.call, reason=str(error))
+            else:
+                return True
+        try:
+            await asyncio.wait_for(asyncio.shield(self.record_behind(execution, outcome)), ANSWER_SECONDS)
+        except TimeoutError as late:
+            raise not_given_out(execution) from late
+        return False
 
     def record_behind(self, execution: Execution, outcome: Outcome) -> asyncio.Task[None]:
-        """Appends an outcome in the background, however long the log is away."""
+        """Appends an outcome in the background, by the call as it then stands, however long the log is away."""
         task = asyncio.create_task(self._append_until_written(execution, outcome), name=f"outcome {execution.call}")
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)
@@ -67,6 +68,7 @@ class Recorder:
     # --- appending --------------------------------------------------------------------------------------------------
 
     async def _append(self, execution: Execution, outcome: Outcome) -> None:
+        """At the version of the start, which only the first who says something of this attempt finds."""
         core, event = self._core, outcome.event
         announced = execution.asked or isinstance(event, ExecutionOutcomeUnknown)
         await core.log.append(
@@ -84,10 +86,11 @@ class Recorder:
             trace=execution.trace,
             blobs=_blobs(outcome),
             blob_ttl=core.result_seconds,
+            urgent=True,
         )
 
-    async def _append_late(self, execution: Execution, outcome: Outcome) -> None:
-        """Somebody wrote first: a cancellation, a lease that was given up, or we ourselves without knowing."""
+    async def _append_as_it_stands(self, execution: Execution, outcome: Outcome) -> None:
+        """Somebody may have written first: a cancellation, a lease that was given up, or we ourselves unknowingly."""
         core = self._core
         command = outcome.command(execution.attempt)
 
@@ -95,10 +98,16 @@ class Recorder:
             state = core.view.calls.get(execution.call)
             if state is None:
                 return ()
-            events: tuple[CallEvent, ...] = tuple(calls.decide(state, command, now))
+            try:
+                events: tuple[CallEvent, ...] = tuple(calls.decide(state, command, now))
+            except DecisionError as error:
+                logger.info("an outcome changes nothing", call=execution.call, reason=str(error))
+                return ()
             if not events:
                 return ()
-            return (Write(call_aggregate(execution.call), state.version, events, work=("notification",)),)
+            after = calls.preview(state, events, now, SYSTEM)
+            work = ("execution",) if after.status is Status.QUEUED else ("notification",)
+            return (Write(call_aggregate(execution.call), state.version, events, timer=calls.timer(after), work=work),)
 
         await core.catch_up()
         await core.commit(
@@ -108,23 +117,33 @@ class Recorder:
             trace=execution.trace,
             blobs=_blobs(outcome),
             blob_ttl=core.result_seconds,
+            urgent=True,
         )
 
     async def _append_until_written(self, execution: Execution, outcome: Outcome) -> None:
-        append, pause = self._append, FIRST_PAUSE_SECONDS
+        pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return await append(execution, outcome)
-            except VersionConflict:
-                append = self._append_late
+                return await self._append_as_it_stands(execution, outcome)
             except LogDivergence:
                 logger.critical("an outcome is lost with the log it belonged to", call=execution.call)
                 return None
             except LogError as error:
                 logger.warning("an outcome waits for the log", call=execution.call, error=str(error))
-                append = self._append_late  # the attempt may have been written after all: the view knows
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LAST_PAUSE_SECONDS)
+
+
+def not_given_out(execution: Execution) -> LogUnavailable:
+    return LogUnavailable(
+        "The call was sent, but its outcome could not be written to the audit log, so it is not given out. "
+        f"Look at task {execution.call} later; do not repeat the call blindly."
+    )
+
+
+def _runs_again(execution: Execution, outcome: Outcome) -> bool:
+    """Whether the call may have to be decided about: what was lost and may be repeated runs again by itself."""
+    return execution.asked and execution.retry_safe and isinstance(outcome.event, ExecutionOutcomeUnknown)
 
 
 def _blobs(outcome: Outcome) -> dict[str, bytes]:

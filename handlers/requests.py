@@ -1,13 +1,16 @@
 """A client's request, from policy to answer: replaced, decided and on the log before one byte reaches the upstream."""
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 import msgspec
 
+from handlers.bridging import Channel
 from handlers.core import Core, new_call_id
 from handlers.outcomes import Done, Execution, Failed
 from handlers.running import Runner
+from handlers.unsent import Unsent
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
 from portero.domain.digest import call_digest
@@ -15,8 +18,8 @@ from portero.domain.events import GrantUsed
 from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate, grant_aggregate
 from portero.domain.patterns import policy_name
 from portero.domain.policy import Verdict
-from portero.domain.values import Action, Actor, Kind, Reason, ToolFacts
-from portero.errors import PolicyMoved, VersionConflict
+from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, ToolFacts
+from portero.errors import LogUncertain, PolicyMoved, VersionConflict
 from portero.log import Appended, Write
 
 BLOB_BYTES = 32_768
@@ -35,7 +38,7 @@ class CallRequest:
 
     ``name`` is the upstream's own name (or a resource's URI), ``arguments`` the JSON bytes as the client sent them
     (fakes), ``extra`` a JSON object with other members of the params that the upstream must get. ``on_progress`` gets
-    the raw params of the upstream's progress notifications.
+    the raw params of the upstream's progress notifications; ``channel`` is the way to ask and tell the client more.
     """
 
     client: ClientId
@@ -47,6 +50,7 @@ class CallRequest:
     extra: bytes | None = None
     trace: str | None = None
     on_progress: Callable[[bytes], None] | None = None
+    channel: Channel | None = None
 
 
 @attrs.frozen
@@ -87,12 +91,14 @@ class Requests:
     def __init__(self, core: Core, runner: Runner) -> None:
         self._core = core
         self._runner = runner
+        self._unsent = Unsent(core)
 
     async def call(self, request: CallRequest) -> Answer:
         """Decides, records and, where allowed, runs one call.
 
-        Raises LogError when the log could not take the request: then nothing was sent. Cancelling it while the upstream
-        works cancels the call there and records that.
+        Raises LogError when the log could not take the request: then nothing was sent, and should it stand on the log
+        all the same, that is settled there. Cancelling it before the call is sent settles it too; cancelling it while
+        the upstream works cancels the call there and records that.
         """
         core = self._core
         stored = self._stored(request)
@@ -123,6 +129,7 @@ class Requests:
                     cause=appended.last,
                     trace=request.trace,
                     on_progress=request.on_progress,
+                    channel=request.channel,
                     requester=Actor("client", request.client),
                 )
             )
@@ -188,15 +195,21 @@ class Requests:
         grant = command.reason.grant
         if grant is not None and core.view.grants.limited(grant):
             writes = (write, Write(grant_aggregate(grant), None, (GrantUsed(call),)))
-        return await core.log.append(
-            *writes,
-            actor=Actor("client", command.client),
-            now=now,
-            policy_version=command.policy_version,
-            trace=stored.request.trace,
-            blobs={command.arguments_blob: stored.arguments} if command.arguments_blob else {},
-            blob_ttl=core.approval_ms // 1000 + BLOB_GRACE_SECONDS,
-        )
+        by = Actor("client", command.client)
+        try:
+            return await core.log.append(
+                *writes,
+                actor=by,
+                now=now,
+                policy_version=command.policy_version,
+                trace=stored.request.trace,
+                blobs={command.arguments_blob: stored.arguments} if command.arguments_blob else {},
+                blob_ttl=core.approval_ms // 1000 + BLOB_GRACE_SECONDS,
+                orphaned=partial(self._unsent.orphaned, call, by),
+            )
+        except LogUncertain:
+            self._unsent.settle(call, SYSTEM, "the log was away, and the client was told that nothing was sent")
+            raise
 
 
 def _due(command: RequestCall) -> Millis | None:

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
 import msgspec
 import structlog
 
+from handlers.bridging import MAX_ROUNDS, Bridge
 from handlers.core import Core
 from handlers.outcomes import (
     METHODS,
@@ -17,14 +19,15 @@ from handlers.outcomes import (
     called_off,
     cancelled,
     failed,
+    stopped,
     succeeded,
     upstream_params,
 )
-from handlers.recording import Recorder
+from handlers.recording import ANSWER_SECONDS, Recorder, not_given_out
 from portero.domain.events import CallCancelled, Recorded
 from portero.domain.ids import Aggregate, Millis, call_aggregate
 from portero.domain.values import Kind, Status
-from portero.errors import OUTCOME_UNKNOWN, LogError, UpstreamError
+from portero.errors import INTERNAL_ERROR, OUTCOME_UNKNOWN, LogError, RpcError, UpstreamError, UpstreamRefused
 from portero.upstream import Upstreams
 
 logger = structlog.get_logger()
@@ -33,16 +36,26 @@ LEASE_PARTS: Final = 3
 """How often a lease is prolonged within its length."""
 
 
+@attrs.define(eq=False)
+class _Run:
+    """A call under way. ``working``: the upstream has it; ``called_off``: the log says that it is cancelled."""
+
+    task: asyncio.Task[Any]
+    working: bool = True
+    called_off: bool = False
+
+
 class Runner:
     """Sends started calls to their upstreams. One instance per process."""
 
     def __init__(self, core: Core, upstreams: Upstreams) -> None:
         self._core = core
         self._upstreams = upstreams
+        self._bridge = Bridge(core)
         self._recorder = Recorder(core)
-        self._running: dict[Aggregate, asyncio.Task[Any]] = {}
-        self._called_off: set[Aggregate] = set()
-        """Calls under way of which the log says that they are cancelled."""
+        self._running: dict[Aggregate, _Run] = {}
+        self.stopping = False
+        """From now on it is not the client who cancels."""
 
     async def run(self, execution: Execution) -> Done | Failed:
         """Sends the call, records its outcome, and returns what the client may be told.
@@ -51,22 +64,27 @@ class Runner:
         When cancelled, the upstream is told, the cancellation recorded, and CancelledError raised.
         """
         aggregate = call_aggregate(execution.call)
-        self._running[aggregate] = asyncio.current_task()  # type: ignore[assignment] # a coroutine runs in a task
+        run = _Run(asyncio.current_task())  # type: ignore[arg-type] # a coroutine runs in a task
+        self._running[aggregate] = run
         try:
-            return await self._send_and_record(execution, aggregate)
+            return await self._send_and_record(execution, run)
         finally:
-            self._running.pop(aggregate, None)
-            self._called_off.discard(aggregate)
+            if self._running.get(aggregate) is run:  # or else a later attempt has taken its place
+                del self._running[aggregate]
+
+    def holds(self, aggregate: Aggregate) -> bool:
+        """Whether this call is under way here."""
+        return aggregate in self._running
 
     def seen(self, recorded: Recorded[Any]) -> None:
         """To be told of every event: a call that somebody cancels, on whatever replica, stops where it runs."""
         if type(recorded.event) is CallCancelled:
-            aggregate = Aggregate(recorded.aggregate)
-            if (task := self._running.get(aggregate)) is not None:
-                self._called_off.add(aggregate)
-                task.cancel()
+            run = self._running.get(Aggregate(recorded.aggregate))
+            if run is not None and run.working:
+                run.called_off = True
+                run.task.cancel()
 
-    async def _send_and_record(self, execution: Execution, aggregate: Aggregate) -> Done | Failed:
+    async def _send_and_record(self, execution: Execution, run: _Run) -> Done | Failed:
         replacer = self._core.replacer
         params = upstream_params(
             execution.kind,
@@ -76,27 +94,50 @@ class Runner:
         )
         started = time.perf_counter()
         try:
-            raw = await self._upstreams.request(
+            raw = await self._send(execution, params)
+        except asyncio.CancelledError:
+            run.working = False
+            if run.called_off:
+                run.task.uncancel()
+                return called_off(execution)
+            gone = (stopped if self.stopping else cancelled)(execution)
+            await asyncio.wait([self._recorder.record_behind(execution, gone)], timeout=ANSWER_SECONDS)
+            raise
+        except UpstreamError as error:
+            run.working = False
+            outcome = failed(execution, error, replacer, _elapsed_ms(started))
+        else:
+            run.working = False
+            outcome = succeeded(execution, raw, replacer, _elapsed_ms(started))
+        if await self._recorder.record(execution, outcome):
+            return outcome.answer
+        return await self._as_it_stands(execution, outcome.answer)
+
+    async def _send(self, execution: Execution, params: bytes) -> bytes:
+        """The upstream's result, with all that it asked on the way answered where its client can be asked."""
+        channel = execution.channel
+        for _ in range(MAX_ROUNDS):
+            result = await self._upstreams.request(
                 execution.upstream,
                 METHODS[execution.kind],
                 params,
                 on_progress=self._progress(execution.on_progress),
                 on_late=lambda late: self._late(execution, late),
+                context=channel,
+                capabilities=channel.capabilities if channel is not None else None,
+                log_level=channel.log_level if channel is not None else None,
             )
-        except asyncio.CancelledError:
-            task = self._running.pop(aggregate)
-            if aggregate in self._called_off:
-                task.uncancel()
-                return called_off(execution)
-            await asyncio.shield(self._recorder.record_behind(execution, cancelled(execution)))
-            raise
-        except UpstreamError as error:
-            outcome = failed(execution, error, replacer, _elapsed_ms(started))
-        else:
-            outcome = succeeded(execution, raw, replacer, _elapsed_ms(started))
-        if await self._recorder.record(execution, outcome):
-            return outcome.answer
-        return await self._as_it_stands(execution, outcome.answer)
+            if channel is None:
+                return result
+            try:
+                more = await self._bridge.more_input(channel, params, result)
+            except RpcError as error:
+                data = None if error.data is None else msgspec.json.encode(error.data)
+                raise UpstreamRefused(error.code, str(error), data) from error
+            if more is None:
+                return result
+            params = more
+        raise UpstreamRefused(INTERNAL_ERROR, f"The upstream asked {MAX_ROUNDS} times for more input; it was given up.")
 
     def _real_name(self, execution: Execution) -> str:
         """A resource's URI may hold fakes, as lists have shown it; names of tools and prompts are what they are."""
@@ -107,7 +148,10 @@ class Runner:
 
     async def _as_it_stands(self, execution: Execution, answer: Done | Failed) -> Done | Failed:
         """The answer, unless the log says something else of the call: nobody is told what the log denies."""
-        await self._core.catch_up()
+        try:
+            await self._core.catch_up()
+        except LogError as error:
+            raise not_given_out(execution) from error
         state = self._core.view.calls.get(execution.call)
         if state is None or state.status in {Status.COMPLETED, Status.ERROR}:
             return answer

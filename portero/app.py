@@ -13,6 +13,7 @@ import attrs
 import structlog
 
 from handlers.background import Background
+from handlers.bridging import Bridge
 from handlers.core import Core
 from handlers.decisions import Decisions
 from handlers.execution import Executions
@@ -40,8 +41,13 @@ logger = structlog.get_logger("portero")
 
 DRAIN_SECONDS: Final = 10.0
 """How long calls under way may take when Portero stops; what is left ends as ``outcome-unknown``."""
+RECORD_SECONDS: Final = 3.0
+"""How long outcomes that are known may take to reach the log then."""
 WAITING_EXECUTIONS: Final = 64
 """Approved calls that may wait at once for their upstreams to connect; one that has started does not count."""
+ASKABLE: Final = b'{"elicitation":{"form":{},"url":{}},"sampling":{}}'
+"""What upstreams of the older era are told that clients can be asked; whether one can, shows when it is. Roots are left
+out: servers take them for folders that replace their own configured ones."""
 MAX_LAG: Final = 5_000
 """Events behind the log from which on a replica says that it is not ready."""
 GC_THRESHOLDS: Final = (20_000, 20, 100)
@@ -126,15 +132,22 @@ class _Gateway:
         self._settings, self._base = settings, base
         core = base.core
         self._presence = Presence(core)
+        bridge = Bridge(core)
         self._upstreams = Upstreams(
-            settings.upstreams, replica=core.log.replica, on_event=self._presence.upstream, mask=settings.scrub
+            settings.upstreams,
+            replica=core.log.replica,
+            on_event=self._presence.upstream,
+            mask=settings.scrub,
+            on_request=bridge.asked,
+            on_notification=bridge.told,
+            capabilities=ASKABLE,
         )
         self._runner = Runner(core, self._upstreams)
         core.view.subscribe(self._runner.seen)
         self._executions = Executions(core, self._runner, self._upstreams)
         self._bot = Bot(core, base.decisions, settings.telegram) if settings.telegram else None
         self._notifications = Notifications(core, self._bot.notifier if self._bot else None)
-        self._expiry = Expiry(core, self._notifications)
+        self._expiry = Expiry(core, self._notifications, self._runner.holds)
         self._snapshots = Snapshots(core)
         self._stopping = False
         services = Services(
@@ -177,25 +190,31 @@ class _Gateway:
         start("snapshots", self._snapshots.run)
         start("timers", Timers(log, self._expiry.wake, clock).run)
         executing = WorkQueue(log, "execution", clock)
-        start("execution", lambda: executing.run(self._executions.handle, concurrency=WAITING_EXECUTIONS))
+        start("execution", lambda: self._execute(executing))
         notifying = WorkQueue(log, "notification", clock)
         start("notification", lambda: notifying.run(self._notifications.handle))
         if self._bot is not None:
             for name, loop in self._bot.loops.items():
                 start(name, loop)
 
+    async def _execute(self, queue: WorkQueue) -> None:
+        handle, gave_up = self._executions.handle, self._executions.gave_up
+        await queue.run(handle, concurrency=WAITING_EXECUTIONS, on_give_up=gave_up)
+
     async def _end(self, server: asyncio.Task[None]) -> None:
         """Readiness off, no new work, calls under way ended, upstreams stopped, and only then the log."""
-        self._stopping = True
+        self._stopping = self._runner.stopping = True
         background = self._base.background
         await background.stop("execution", "notification", "timers")
         self._server.stop()
         await server
-        left = await self._runner.drain(DRAIN_SECONDS)
+        await self._executions.drain(DRAIN_SECONDS)
+        left = await self._runner.drain(RECORD_SECONDS)
         if left:
             logger.warning("calls still running are left as unknown", calls=left)
         await self._upstreams.stop()
         await self._executions.drain(1.0)
+        await self._runner.drain(1.0)
         await self._snapshots.save()
         if self._bot is not None:
             await background.stop(*self._bot.loops)

@@ -44,6 +44,10 @@ class LogUnavailable(LogError):
     """The store cannot be reached. Nothing was written, or it is not known and could not be found out."""
 
 
+class LogUncertain(LogUnavailable):
+    """The store cannot be reached, and it could not be found out whether the append was written."""
+
+
 class LogFull(LogError):
     """The store refuses writes because its memory is full; nothing was written."""
 

@@ -1,7 +1,7 @@
 """What an append is: the writes a caller gives, the arguments the script takes, the answer it gives back."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Final, Literal
 
@@ -69,6 +69,8 @@ class Append:
     """Written also when memory is full."""
     deadline: float
     future: asyncio.Future[Appended]
+    orphaned: Callable[[Appended | LogError], None] | None = None
+    """Gets the answer when whoever waited for it was cancelled meanwhile."""
 
 
 WRITTEN, REPEATED, VERSION, POLICY = 1, 2, 3, 4
@@ -135,8 +137,10 @@ def outcome(append: Append, code: int, one: int, two: int, policy: int) -> Appen
 
 
 def settle(append: Append, answer: Appended | LogError) -> None:
-    """Gives the caller the answer, unless it has stopped waiting."""
+    """Gives the caller the answer, or whom it has named where it has stopped waiting."""
     if append.future.done():
+        if append.future.cancelled() and append.orphaned is not None:
+            append.orphaned(answer)
         return
     if isinstance(answer, LogError):
         append.future.set_exception(answer)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from portero import telemetry
-from portero.errors import LogDivergence, LogError, LogFull, LogUnavailable
+from portero.errors import LogDivergence, LogError, LogFull, LogUnavailable, LogUncertain
 from portero.log.append import REPEATED, WRITTEN, Append, alike, outcome, settle
 from portero.log.connect import Store
 from portero.log.position import Position
@@ -87,7 +87,7 @@ class Committer:
         """Ends everything; who still waits learns that it was not sent, or that nobody knows."""
         wire, flight = self._wire, self.detach()
         self.refuse(LogUnavailable(NOTHING_WRITTEN.format("Portero is stopping")))
-        self._fail(flight, LogUnavailable(UNKNOWN.format("Portero is stopping")))
+        self._fail(flight, LogUncertain(UNKNOWN.format("Portero is stopping")))
         if wire is not None:
             wire.abort("Portero is stopping")
 

@@ -12,7 +12,7 @@ import structlog
 
 from portero import telemetry
 from portero.domain.ids import Seq
-from portero.errors import LogDivergence, LogUnavailable, StoreError
+from portero.errors import LogDivergence, LogUnavailable, LogUncertain, StoreError
 from portero.log.append import Append, Appended, settle
 from portero.log.backoff import Backoff
 from portero.log.commit import NOTHING_WRITTEN, UNKNOWN, Committer
@@ -148,4 +148,4 @@ class Keeper:
 def _unknown(suspects: list[Append], reason: str) -> None:
     telemetry.APPENDS_FAILED.inc(sum(not append.future.done() for append in suspects))
     for append in suspects:
-        settle(append, LogUnavailable(UNKNOWN.format(reason)))
+        settle(append, LogUncertain(UNKNOWN.format(reason)))

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
@@ -120,15 +120,17 @@ class Log:
         blob_ttl: int = BLOB_SECONDS,
         write_id: str | None = None,
         urgent: bool = False,
+        orphaned: Callable[[Appended | LogError], None] | None = None,
     ) -> Appended:
         """All writes or none, in one step; durable when it returns, as far as the store's settings make it so.
 
         ``blobs`` are kept beside the log for ``blob_ttl`` seconds. ``write_id``: give the same one again to repeat an
         append whose outcome was unknown; it is not written twice, as long as no other write followed on its aggregates.
         ``urgent``: written also when the store's memory is full, for what was begun and must be ended.
+        ``orphaned`` gets the answer when the caller is cancelled before it comes: what is on its way is written anyway.
 
-        Raises VersionConflict, PolicyMoved, LogFull, LogUnavailable (nothing was written, or nobody knows) or
-        LogDivergence.
+        Raises VersionConflict, PolicyMoved, LogFull, LogUnavailable (nothing was written), LogUncertain (nobody knows)
+        or LogDivergence.
         """
         distinct(writes)
         loop = asyncio.get_running_loop()
@@ -159,6 +161,7 @@ class Log:
             urgent,
             loop.time() + self.store.limits.write,
             loop.create_future(),
+            orphaned,
         )
         if position.followed is not None:
             self.entries.expect(raw, meta, (event for write in writes for event in write.events))
