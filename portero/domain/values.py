@@ -39,9 +39,7 @@ class Status(StrEnum):
     UNKNOWN = "outcome-unknown"
 
 
-TERMINAL = frozenset(
-    {Status.COMPLETED, Status.ERROR, Status.DENIED, Status.EXPIRED, Status.CANCELLED, Status.UNKNOWN}
-)
+TERMINAL = frozenset({Status.COMPLETED, Status.ERROR, Status.DENIED, Status.EXPIRED, Status.CANCELLED, Status.UNKNOWN})
 """No execution starts from these, except that a person may resolve ``outcome-unknown``."""
 
 

@@ -2,16 +2,13 @@
 
 from collections import defaultdict
 from itertools import count
-from typing import TYPE_CHECKING
 
+from portero.domain.replacement.pieces import Pieces
+from portero.domain.replacement.swap import Swap
 from portero.errors import Invalid
 
-if TYPE_CHECKING:
-    from portero.domain.replacement.jsontext import Pieces
-    from portero.domain.replacement.swap import Swap
 
-
-def settle(pieces: "Pieces", strings: dict[int, str], swap: "Swap") -> None:
+def settle(pieces: Pieces, strings: dict[int, str], swap: Swap) -> None:
     """Renames keys in ``strings`` (piece number -> new text) that were different before and are equal now.
 
     Raises Invalid where renaming is not wanted. Keys that were already equal are left so: they came like that.
@@ -39,7 +36,7 @@ def settle(pieces: "Pieces", strings: dict[int, str], swap: "Swap") -> None:
                 strings.update((key, fresh) for key in keys if old[key] == original)
 
 
-def _objects(pieces: "Pieces", strings: dict[int, str]) -> list[list[int]]:
+def _objects(pieces: Pieces, strings: dict[int, str]) -> list[list[int]]:
     """The keys of every object that has one in ``strings``, as piece numbers."""
     done: list[list[int]] = []
     open_: list[list[int]] = []
