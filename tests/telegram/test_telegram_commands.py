@@ -143,7 +143,7 @@ async def test_status_shows_things_as_they_are(valkey: Place) -> None:
         tools = len(list(office.first.view.upstreams.tools()))
         text = (await office.asks(office.ana, "/status")).text
         assert f"🟢 fixture · {tools} tools" in text
-        for words in ("1 pending", "1 grants", "1 replica", "0 events behind", "Nothing archived", "Valkey"):
+        for words in ("1 pending", "1 grant:", "1 replica", "0 events behind", "Nothing archived", "Valkey"):
             assert words in text
 
 
