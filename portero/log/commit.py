@@ -83,13 +83,13 @@ class Committer:
         """Puts appends that were certainly not written in front of the queue."""
         self._queue.extendleft(reversed(appends))
 
-    def close(self) -> None:
-        """Ends everything; who still waits learns that it was not sent, or that nobody knows."""
+    def close(self, error: LogError) -> None:
+        """Ends everything, for good: what waits was not sent, and of what is in flight nobody will know."""
         wire, flight = self._wire, self.detach()
-        self.refuse(LogUnavailable(NOTHING_WRITTEN.format("Portero is stopping")))
-        self._fail(flight, LogUncertain(UNKNOWN.format("Portero is stopping")))
+        self.refuse(error)
+        self._fail(flight, LogUncertain(UNKNOWN.format("the connection to its store is given up")))
         if wire is not None:
-            wire.abort("Portero is stopping")
+            wire.abort(str(error))
 
     def waiting(self) -> list[asyncio.Future[Any]]:
         """The futures of everything that has no answer yet."""

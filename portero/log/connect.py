@@ -15,6 +15,7 @@ from portero.errors import LogError, LogFull, LogUnavailable, StoreError
 from portero.log.keys import Keys
 from portero.log.limits import Limits
 from portero.log.locate import Locator
+from portero.log.reasons import reason
 from portero.log.wire import Address, Login, ServerError, Wire, open_wire
 
 _AWAY: Final = (
@@ -73,7 +74,7 @@ class Store:
             if client is not None and self._clients.get(blocking) is client:
                 del self._clients[blocking]
                 await client.aclose()
-            raise LogUnavailable(f"The log is unavailable ({error or 'no answer in time'}).") from error
+            raise LogUnavailable(f"The log is unavailable ({reason(error)}).") from error
         except answers.RedisError as error:
             raise LogError(f"The store refused: {error}") from error
 

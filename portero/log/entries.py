@@ -16,11 +16,18 @@ class Entries:
 
     def __init__(self) -> None:
         self._own: dict[bytes, tuple[Meta, deque[Event]]] = {}
+        self._followed = False
         self._last: tuple[bytes, Meta] | None = None
+
+    def follow(self, *, followed: bool) -> None:
+        """Whether somebody takes what comes back; while nobody does, nothing is expected."""
+        self._followed = followed
+        self._own.clear()
 
     def expect(self, raw: bytes, meta: Meta, events: Iterable[Event]) -> None:
         """These events will come back, in this order, under the meta whose JSON is ``raw``."""
-        self._own[raw] = (meta, deque(events))
+        if self._followed:
+            self._own[raw] = (meta, deque(events))
 
     def forget(self, raw: bytes) -> None:
         """They will not come, or nobody knows."""

@@ -34,6 +34,7 @@ class Follower:
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
         self._known = self.seq
+        self._said = ""
 
     @property
     def lag(self) -> int:
@@ -54,22 +55,32 @@ class Follower:
         backoff = Backoff(0.02, 1.0)
         self._log.position.followed = self.seq
         self._log.position.advance(self.seq, self.entry)
-        while True:
-            wire: Wire | None = None
-            try:
-                wire = await self._log.store.wire("follow")
-                await self._check(wire)
-                backoff.reset()
-                await self._read(wire)
-            except LogDivergence as error:
-                self._log.diverge(error)
-                raise
-            except NOT_NOW as error:
-                logger.warning("cannot follow the log", reason=str(error) or "no answer in time", seq=self.seq)
+        self._log.entries.follow(followed=True)
+        try:
+            while True:
+                await self._follow_once(backoff)
                 await asyncio.sleep(backoff.next())
-            finally:
-                if wire is not None:
-                    wire.abort("done")
+        except LogDivergence as error:
+            self._log.diverge(error)
+            raise
+        finally:
+            self._log.entries.follow(followed=False)
+
+    async def _follow_once(self, backoff: Backoff) -> None:
+        """Until the connection is lost, or there was none to be had."""
+        wire: Wire | None = None
+        try:
+            wire = await self._log.store.wire("follow")
+            await self._check(wire)
+            backoff.reset()
+            await self._read(wire)
+        except NOT_NOW as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                logger.warning("cannot follow the log", error=self._said or "no answer in time", seq=self.seq)
+        finally:
+            if wire is not None:
+                wire.abort("done")
 
     async def _read(self, wire: Wire) -> None:
         key = self._log.store.keys.log
@@ -78,7 +89,7 @@ class Follower:
             reply: dict[bytes, list[Any]] | None = await wire.call(
                 "XREAD", "COUNT", BATCH, "BLOCK", limits.block_ms, "STREAMS", key, self.entry, timeout=limits.blocked
             )
-            self._heard = self._loop.time()
+            self._heard, self._said = self._loop.time(), ""
             if reply:
                 [page] = reply.values()
                 self._apply(self._log.entries.recorded(page, self.seq))

@@ -1,6 +1,6 @@
 """The consumer group of one work stream: its commands, and what their replies mean."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 import attrs
@@ -40,18 +40,15 @@ class Group:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
-    async def unfinished(self) -> list[Delivery]:
-        """What was delivered to us before and never acknowledged; asking counts as one more delivery."""
-        found: list[Delivery] = []
-        after = b"0"
+    async def unfinished(self, active: Container[bytes]) -> list[Delivery]:
+        """What was delivered to us before and never acknowledged, beside ``active``; counts as one more delivery.
+
+        Not by XREADGROUP with an id, which would count the active ones once more as well.
+        """
         async with self._store.reach() as client:
-            while True:
-                reply = await client.xreadgroup(GROUP, self._me, {self._key: after}, count=100)
-                page = _page(reply)
-                if not page:
-                    return found
-                found += await self._counted(client, page)
-                after = page[-1][0]
+            ours: list[Any] = [entry for entry in await self._pending(client) if entry not in active]
+            page: Any = await client.xclaim(self._key, GROUP, self._me, 0, ours) if ours else []
+            return await self._counted(client, page)
 
     async def fetch(self, count: int) -> list[Delivery]:
         """New entries; waits up to 2 s for one."""

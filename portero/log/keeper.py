@@ -18,11 +18,13 @@ from portero.log.backoff import Backoff
 from portero.log.commit import NOTHING_WRITTEN, UNKNOWN, Committer
 from portero.log.connect import Store
 from portero.log.position import Position
+from portero.log.reasons import reason
 from portero.log.scripts import APPEND, APPEND_THOUGH_FULL, VOID
 from portero.log.wire import ServerError, Wire
 
 logger = structlog.get_logger("portero.log")
 
+LOST: Final = "the connection to its store was lost"
 PAGE: Final = 500
 NOT_NOW: Final = (OSError, TimeoutError, ServerError, StoreError)
 """What an attempt to connect raises that may go better later."""
@@ -38,32 +40,41 @@ class Keeper:
 
     async def run(self, wire: Wire, token: str) -> LogDivergence:
         """Watches over the connection that is attached, and replaces it; returns when the store holds another log."""
-        backoff = Backoff(0.02, 1.0)
         loop = asyncio.get_running_loop()
         while True:
-            reason = await asyncio.shield(wire.closed)
+            why = await asyncio.shield(wire.closed)
             suspects = self._committer.detach()
             self._tokens.append(token)
-            logger.warning("the connection to the log was lost", reason=reason, unanswered=len(suspects))
-            patience = loop.call_later(self._store.limits.patience, self._give_up, reason, suspects)
-            while True:
-                try:
-                    wire, token = await self.connect(suspects)
-                    break
-                except LogDivergence as error:
-                    _unknown(suspects, str(error))
-                    return error
-                except NOT_NOW as error:
-                    reason = str(error) or "no answer in time"
-                    self._committer.refuse(LogUnavailable(NOTHING_WRITTEN.format(reason)))
-                    await asyncio.sleep(backoff.next())
-            patience.cancel()
-            backoff.reset()
+            logger.warning("the connection to the log was lost", reason=why, unanswered=len(suspects))
+            patience = loop.call_later(self._store.limits.patience, self._give_up, suspects)
+            try:
+                wire, token = await self._connect_again(suspects)
+            except LogDivergence as error:
+                _unknown(suspects, LOST)
+                return error
+            except BaseException:
+                _unknown(suspects, LOST)
+                raise
+            finally:
+                patience.cancel()
             logger.info("the log is back")
 
-    def _give_up(self, reason: str, suspects: list[Append]) -> None:
-        self._committer.refuse(LogUnavailable(NOTHING_WRITTEN.format(reason)))
-        _unknown(suspects, reason)
+    async def _connect_again(self, suspects: list[Append]) -> tuple[Wire, str]:
+        backoff = Backoff(0.02, 1.0)
+        said = ""
+        while True:
+            try:
+                return await self.connect(suspects)
+            except NOT_NOW as error:
+                self._committer.refuse(LogUnavailable(NOTHING_WRITTEN.format(reason(error))))
+                if str(error) != said:
+                    said = str(error)
+                    logger.warning("cannot reach the log", error=said or "no answer in time")
+                await asyncio.sleep(backoff.next())
+
+    def _give_up(self, suspects: list[Append]) -> None:
+        self._committer.refuse(LogUnavailable(NOTHING_WRITTEN.format(LOST)))
+        _unknown(suspects, LOST)
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
@@ -137,7 +148,7 @@ class Keeper:
                 settle(
                     append, Appended(Seq(seqs[0]), Seq(seqs[-1]), append.policy_floor + append.bumps, repeated=False)
                 )
-            elif now < append.deadline:
+            elif now < append.deadline and not append.future.done():
                 again.append(append)
             else:
                 telemetry.APPENDS_FAILED.inc()
@@ -145,7 +156,8 @@ class Keeper:
         self._committer.again(again)
 
 
-def _unknown(suspects: list[Append], reason: str) -> None:
+def _unknown(suspects: list[Append], why: str) -> None:
+    """For those that still have no answer."""
     telemetry.APPENDS_FAILED.inc(sum(not append.future.done() for append in suspects))
     for append in suspects:
-        settle(append, LogUncertain(UNKNOWN.format(reason)))
+        settle(append, LogUncertain(UNKNOWN.format(why)))

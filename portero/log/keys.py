@@ -45,9 +45,9 @@ class Keys:
         """Hash: where the newest snapshot of the projections is."""
         return self.prefix + "snapshot"
 
-    def snapshot_data(self, seq: int) -> str:
+    def snapshot_data(self, name: str) -> str:
         """List: the snapshot itself, in chunks."""
-        return f"{self.prefix}snapshot:{seq}"
+        return f"{self.prefix}snapshot:{name}"
 
     def aggregate(self, aggregate: str) -> str:
         """String: version, last sequence and last write id of one aggregate."""

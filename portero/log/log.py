@@ -17,13 +17,15 @@ from portero.domain.values import Actor
 from portero.errors import LogDivergence, LogError, LogUnavailable
 from portero.log.append import Append, Appended, Write, arguments, distinct
 from portero.log.codec import SCHEMA, encode_meta
-from portero.log.commit import Committer
+from portero.log.commit import NOTHING_WRITTEN, Committer
 from portero.log.connect import Store
 from portero.log.entries import Entries, RecordedEvent
 from portero.log.health import Health, look
 from portero.log.keeper import NOT_NOW, Keeper
 from portero.log.position import Position
+from portero.log.reasons import reason
 from portero.log.snapshot import load_snapshot, save_snapshot
+from portero.log.wire import Wire
 
 logger = structlog.get_logger("portero.log")
 
@@ -74,10 +76,16 @@ class Log:
         """Connects; raises what stands in the way: OSError, TimeoutError, ServerError, StoreError, LogDivergence."""
         wire, token = await self._keeper.connect([])
 
-        async def keep() -> None:
-            self.diverge(await self._keeper.run(wire, token))
+        self._task = asyncio.create_task(self._keep(wire, token), name="portero log connection")
 
-        self._task = asyncio.create_task(keep(), name="portero log connection")
+    async def _keep(self, wire: Wire, token: str) -> None:
+        try:
+            divergence = await self._keeper.run(wire, token)
+        except Exception:
+            logger.exception("nobody keeps the connection to the log any more")
+            self._committer.close(LogUnavailable(NOTHING_WRITTEN.format("an error in Portero itself")))
+        else:
+            self.diverge(divergence)
 
     async def close(self) -> None:
         """Waits for appends under way, at most 2 s, then disconnects."""
@@ -86,7 +94,7 @@ class Log:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._committer.close()
+        self._committer.close(LogUnavailable(NOTHING_WRITTEN.format("Portero is stopping")))
         await self.store.close()
 
     async def __aenter__(self) -> Self:
@@ -104,7 +112,9 @@ class Log:
             logger.critical(
                 "the log diverged; nothing more is decided", error=str(error), log=self.id, seq=self.position.seq
             )
-            self._committer.refuse(error)
+            if self._task is not None and self._task is not asyncio.current_task():
+                self._task.cancel()  # another connection would not help
+            self._committer.close(error)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -163,8 +173,7 @@ class Log:
             loop.create_future(),
             orphaned,
         )
-        if position.followed is not None:
-            self.entries.expect(raw, meta, (event for write in writes for event in write.events))
+        self.entries.expect(raw, meta, (event for write in writes for event in write.events))
         try:
             if telemetry.tracing():
                 with telemetry.span(telemetry.SPAN_APPEND, parent=trace, attributes={"portero.events": events}):
@@ -222,7 +231,7 @@ class Log:
         try:
             wire = await self.store.wire("read")
         except NOT_NOW as error:
-            raise LogUnavailable(f"The log is unavailable ({str(error) or 'no answer in time'}).") from error
+            raise LogUnavailable(f"The log is unavailable ({reason(error)}).") from error
         try:
             entries = Entries()
             after = after_seq
@@ -242,7 +251,7 @@ class Log:
                 after, after_entry = events[-1].seq, events[-1].entry
                 yield events
         except NOT_NOW as error:
-            raise LogUnavailable(f"The log is unavailable ({str(error) or 'no answer in time'}).") from error
+            raise LogUnavailable(f"The log is unavailable ({reason(error)}).") from error
         finally:
             wire.abort("read")
 

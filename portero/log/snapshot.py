@@ -1,6 +1,8 @@
 """Keeps the newest snapshot of the projections in the store, so that a start need not read the whole log."""
 
+import asyncio
 import hashlib
+import secrets
 import zlib
 from typing import Any, Final
 
@@ -20,11 +22,10 @@ UNFINISHED_SECONDS: Final = 600
 
 async def save_snapshot(store: Store, log_id: str, data: bytes, seq: int, entry: str) -> bool:
     """Says False when a newer one was there. Raises LogUnavailable or LogFull."""
-    packed = zlib.compress(data, 1)
+    packed = await asyncio.to_thread(zlib.compress, data, 1)  # 100 MB/s, without holding up the event loop
     keys = store.keys
-    key = keys.snapshot_data(seq)
+    key = keys.snapshot_data(f"{seq}.{secrets.token_hex(4)}")
     async with store.reach(seconds=TRANSFER_SECONDS) as client:
-        await client.delete(key)
         for at in range(0, len(packed), CHUNK_BYTES):
             await client.rpush(key, packed[at : at + CHUNK_BYTES])
             if at == 0:
@@ -47,4 +48,4 @@ async def load_snapshot(store: Store, log_id: str) -> bytes | None:
     if hashlib.sha256(packed).hexdigest() != pointer[b"digest"].decode():
         logger.warning("the snapshot is damaged; reading the whole log", seq=int(pointer[b"seq"]))
         return None
-    return zlib.decompress(packed)
+    return await asyncio.to_thread(zlib.decompress, packed)

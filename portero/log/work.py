@@ -95,7 +95,7 @@ class WorkQueue:
     async def _deliver(self, handler: Handler, concurrency: int, on_give_up: GiveUp | None, backoff: Backoff) -> None:
         """On every new start: first what we have left lying, then what is new."""
         await self._group.ensure()
-        for delivery in await self._group.unfinished():
+        for delivery in await self._group.unfinished(self._active):
             self._begin(delivery, handler, on_give_up)
         while True:
             while len(self._active) >= concurrency:

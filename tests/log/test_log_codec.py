@@ -26,6 +26,7 @@ def test_every_event_comes_back(event: Event) -> None:
     name, data = encode(event)
     assert EVENT_TYPES[name] is type(event)
     assert decode(name, SCHEMA, data) == event
+    assert decode(name, SCHEMA, data, {name: {SCHEMA: dict}}) == event  # lifted, though there is nothing to lift
 
 
 @given(st.from_type(Meta))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from portero.errors import LogUnavailable
+from portero.errors import LogUnavailable, LogUncertain
 from portero.log import Log
 from tests.log.support import append, everything, following, opened, until, write
 from tests.stores import REDIS, VALKEY, Place, Server
@@ -32,7 +32,7 @@ class Load:
                 appended = await append(self.log, write(aggregate, 0))
                 self.acknowledged.append((appended.first, aggregate))
             except LogUnavailable as error:
-                (self.not_written if "nothing was written" in str(error) else self.unknown).add(aggregate)
+                (self.unknown if isinstance(error, LogUncertain) else self.not_written).add(aggregate)
                 await asyncio.sleep(0.02)
             self.slowest = max(self.slowest, time.monotonic() - began)
 

@@ -214,6 +214,17 @@ async def test_a_tail_that_was_lost_and_grew_again_is_noticed_on_reconnecting(st
         await refuses_everything(log, "is not on the log any more")
 
 
+async def test_a_new_connection_does_not_forgive_a_divergence(store: Place) -> None:
+    async with proxied(store.server.socket) as proxy, opened(store, url=proxy.url) as log:
+        await append(log, write("call/a", 0, READ, READ))
+        store.redis.xdel(store.key("log"), (await everything(log))[0].entry)
+        with pytest.raises(LogDivergence):
+            await Follower(log, list.clear).run()
+        proxy.cut()
+        await asyncio.sleep(0.1)
+        await refuses_everything(log, "event 1 was expected and 2 came")
+
+
 async def test_a_head_without_its_log_is_not_made_up_anew(store: Place) -> None:
     async with opened(store) as log:
         await append(log, write("call/a", 0))

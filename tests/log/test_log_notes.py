@@ -1,0 +1,15 @@
+"""A note is what the last one left, and nothing of it is on the log."""
+
+from portero.log import Note
+from tests.log.support import opened
+from tests.stores import Place
+
+
+async def test_the_next_one_reads_what_was_left(store: Place) -> None:
+    async with opened(store, "r1") as one, opened(store, "r2") as two:
+        assert await Note(one, "offset").load() is None
+        await Note(one, "offset").save("41@ü")
+        await Note(one, "offset").save("42@ü")
+        assert await Note(two, "offset").load() == "42@ü"
+        assert await Note(two, "other").load() is None
+        assert (await one.head()).seq == (await two.head()).seq == 0
