@@ -39,8 +39,11 @@ class FakeApi:
         self.faults: dict[str, deque[Fault]] = {}
         self.rule: Callable[[str, dict[str, Any]], Fault | None] | None = None
         """Asked for each request when no fault waits for its method."""
+        self.impatient: list[str] = []
+        """Requests that came to a chat before the time that a 429 had named was over."""
         self.down = False
         """Every connection is cut at once."""
+        self._quiet: dict[Any, float] = {}
         self._poll: asyncio.Future[None] | None = None
         self._runner: web.AppRunner | None = None
         self._delivering: asyncio.Task[None] | None = None
@@ -115,7 +118,12 @@ class FakeApi:
             return await _cut(request)
         if request.match_info["token"] != TOKEN:
             return _answer(ApiError(401, "Unauthorized"))
+        where = given.get("chat_id", method)
+        if method != "answerCallbackQuery" and time.monotonic() < self._quiet.get(where, 0.0):
+            self.impatient.append(method)
         fault = self._fault(method, given)
+        if isinstance(fault, ApiError) and fault.status == 429:
+            self._quiet[where] = time.monotonic() + fault.parameters["retry_after"]
         if isinstance(fault, ApiError):
             return _answer(fault)
         if fault is not None and not getattr(fault, "done", False):
