@@ -129,6 +129,10 @@ class RpcError(PorteroError):
         self.code, self.message, self.data = code, message, data
 
 
+class CallError(RpcError):
+    """What an upstream, or the way to it, made of a call: the request itself was in order."""
+
+
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601

@@ -17,6 +17,7 @@ from portero.errors import INTERNAL_ERROR, INVALID_REQUEST
 from portero.gateway import wire
 from portero.gateway.admission import Admission
 from portero.gateway.auth import Clients, Credential
+from portero.gateway.backchannel import Channels, LogLevels, Questions
 from portero.gateway.calls import Calls
 from portero.gateway.dispatch import Dispatch
 from portero.gateway.endpoint import Endpoint
@@ -31,6 +32,7 @@ from portero.gateway.results import Results
 from portero.gateway.services import Services
 from portero.gateway.taskext import TaskExtension
 from portero.gateway.tasks import Tasks
+from portero.gateway.upstream_tasks import UpstreamTasks
 from portero.gateway.virtual import VirtualTools
 
 PATHS = ("/mcp", "/mcp/message")
@@ -56,10 +58,12 @@ def create_asgi(
     """Builds the application. It follows the log and the catalogue from the start of its lifespan to the end."""
     results = Results(services.options.version)
     tasks = Tasks(services)
-    calls = Calls(services, results)
+    upstream_tasks = UpstreamTasks(services, results)
+    questions, levels = Questions(), LogLevels()
+    calls = Calls(services, results, Channels(questions, levels), upstream_tasks)
     virtual = VirtualTools(services, results, calls, tasks)
     lists = ToolLists(services, results, virtual)
-    extension = TaskExtension(services, results, tasks)
+    extension = TaskExtension(services, results, tasks, upstream_tasks)
     offers = Offers(services, results, calls)
     listeners = Listeners(services.options, lists, results, extension)
     methods = Methods(
@@ -67,6 +71,7 @@ def create_asgi(
         results,
         calls,
         virtual,
+        levels,
         shared={
             "tools/list": lists.tools_list,
             "prompts/list": offers.prompts_list,
@@ -80,7 +85,7 @@ def create_asgi(
     )
     admission = Admission(services.options, Clients(credentials))
     endpoint = Endpoint(
-        services.options, admission, Dispatch(methods, listeners, services.core.replacer.to_fake_result)
+        services.options, admission, questions, Dispatch(methods, listeners, services.core.replacer.to_fake_result)
     )
 
     @asynccontextmanager

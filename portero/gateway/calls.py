@@ -18,20 +18,22 @@ from portero.errors import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
-    MISSING_CAPABILITY,
     OUTCOME_UNKNOWN,
     PENDING_APPROVAL,
     UNSUPPORTED_VERSION,
+    CallError,
     Invalid,
     RpcError,
 )
 from portero.gateway import texts
+from portero.gateway.backchannel import Channels
 from portero.gateway.repeats import refuse_repeats
 from portero.gateway.request import PROGRESS_TOKEN, Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services, may_ask
 from portero.gateway.taskids import task_id
 from portero.gateway.times import iso
+from portero.gateway.upstream_tasks import UpstreamTasks
 from portero.telemetry import SPAN_CALL, count_call, span, traceparent, tracing
 from portero.upstream import Tool
 
@@ -40,7 +42,6 @@ MODERN_CODES: Final = {
     -32002: INVALID_PARAMS,  # resource not found, until 2025-11-25
     -32042: INTERNAL_ERROR,  # of 2025-11-25 only
     HEADER_MISMATCH: INTERNAL_ERROR,  # what goes wrong between Portero and an upstream is not between us and the client
-    MISSING_CAPABILITY: INTERNAL_ERROR,
     UNSUPPORTED_VERSION: INTERNAL_ERROR,
 }
 """Codes of upstreams that would tell a modern client something else."""
@@ -74,9 +75,11 @@ class Asked:
 class Calls:
     """Hands calls to the write side and turns what comes of them into results."""
 
-    def __init__(self, services: Services, results: Results) -> None:
+    def __init__(self, services: Services, results: Results, channels: Channels, tasks: UpstreamTasks) -> None:
         self._services = services
         self._results = results
+        self._channels = channels
+        self._tasks = tasks
 
     async def tools_call(self, request: Request, tool: Tool, arguments: bytes) -> bytes:
         """``tools/call`` on an upstream's tool."""
@@ -91,7 +94,10 @@ class Calls:
         asked = Asked(Kind.TOOL, tool.server, tool.name, arguments, request.rest("name", "arguments"), tool.facts)
         answer = await self._call(request, asked)
         if isinstance(answer, Done):
-            return self._results.upstream(answer.result, modern=request.modern)
+            result = answer.result
+            if request.declares_tasks:
+                result = self._tasks.adopted(request.client, tool.server, result)
+            return self._results.upstream(result, modern=request.modern)
         if isinstance(answer, Pending):
             return self._pending(request, answer, tool)
         if isinstance(answer, Refused):
@@ -128,6 +134,7 @@ class Calls:
             extra=asked.extra,
             trace=request.trace(),
             on_progress=reply.progress if token is not None else None,
+            channel=self._channels.of(request),
         )
         began = time.perf_counter()
         try:
@@ -203,10 +210,6 @@ class Calls:
         verdict = validate_mcp_param_headers(schema, given, headers)
         if isinstance(verdict, InboundLadderRejection):
             raise RpcError(verdict.code, f"{verdict.message}.", verdict.data)
-
-
-class CallError(RpcError):
-    """What an upstream, or the way to it, made of a call: the request itself was in order."""
 
 
 def _failure(answer: Failed, *, modern: bool) -> RpcError:

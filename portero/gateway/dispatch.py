@@ -6,10 +6,9 @@ from typing import Final
 
 import structlog
 
-from portero.errors import HTTP_STATUS, INTERNAL_ERROR, LOG_UNAVAILABLE, LogError, RpcError
+from portero.errors import HTTP_STATUS, INTERNAL_ERROR, LOG_UNAVAILABLE, CallError, LogError, RpcError
 from portero.gateway import wire
 from portero.gateway.admission import Inbound
-from portero.gateway.calls import CallError
 from portero.gateway.listen import Listeners
 from portero.gateway.methods import Methods
 from portero.gateway.reply import BatchReply, HttpReply

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from portero.errors import HTTP_STATUS, INTERNAL_ERROR, INVALID_REQUEST, UNSUPPORTED_VERSION, RpcError
 from portero.gateway import wire
 from portero.gateway.admission import Admission, Inbound
+from portero.gateway.backchannel import Questions
 from portero.gateway.dispatch import Dispatch, rpc_error
 from portero.gateway.eras import BATCH_VERSION, SUPPORTED_VERSIONS, unsupported_version_data
 from portero.gateway.flights import Flight, Flights, flight_key
@@ -31,9 +32,10 @@ REQUEST_CANCELLED: Final = -32800
 class Endpoint:
     """The ASGI application behind ``/mcp`` and ``/mcp/message``."""
 
-    def __init__(self, options: Options, admission: Admission, dispatch: Dispatch) -> None:
+    def __init__(self, options: Options, admission: Admission, questions: Questions, dispatch: Dispatch) -> None:
         self._options = options
         self._admission = admission
+        self._questions = questions
         self._dispatch = dispatch
         self.flights = Flights(options.disconnect_seconds, options.keepalive_seconds, options.alive_seconds)
 
@@ -112,10 +114,10 @@ class Endpoint:
     def _take(self, inbound: Inbound, message: wire.Message) -> None:
         """A notification or a response. Raises RpcError when the era does not take it."""
         if message.method is UNSET:
-            # Nothing is ever asked of clients, so their answers are none of ours. The older era takes them though.
             answers = message.id is not UNSET and (message.result is not UNSET or message.error is not UNSET)
             if inbound.modern or not answers:
                 raise wire.BadMessage(INVALID_REQUEST, "The body must be one JSON-RPC request or notification.")
+            self._questions.answered(inbound.client, message)
         elif inbound.modern:
             requested = inbound.headers[b"mcp-protocol-version"].decode("latin-1")
             if requested not in SUPPORTED_VERSIONS:

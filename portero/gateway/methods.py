@@ -6,14 +6,14 @@ from typing import Any, Final
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
+from portero.gateway.backchannel import LOG_LEVELS, LogLevels
 from portero.gateway.calls import Calls
 from portero.gateway.eras import SUPPORTED_VERSIONS
 from portero.gateway.request import TASKS_EXTENSION, Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
+from portero.gateway.sessions import new_session
 from portero.gateway.virtual import VirtualTools, unknown_tool
-
-LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
 INSTRUCTIONS: Final = (
     "Portero stands between you and the tools of several servers; a tool is named server/tool. Some calls run at once, "
@@ -35,6 +35,7 @@ class Methods:
         results: Results,
         calls: Calls,
         virtual: VirtualTools,
+        levels: LogLevels,
         *,
         shared: Mapping[str, Method],
         modern: Mapping[str, Method],
@@ -44,6 +45,7 @@ class Methods:
         self._results = results
         self._calls = calls
         self._virtual = virtual
+        self._levels = levels
         self._modern = {**shared, **modern, "tools/call": self._tools_call, "server/discover": self._discover}
         self._legacy = {
             **shared,
@@ -90,6 +92,9 @@ class Methods:
 
     async def _initialize(self, request: Request) -> bytes:
         asked = request.text("protocolVersion")
+        session = new_session(request.value("capabilities"))
+        if session is not None:
+            request.reply.begin_session(session)
         version = asked if asked in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
         return self._results.own(
             {
@@ -116,6 +121,8 @@ class Methods:
         return self._results.own({}, modern=request.modern)
 
     async def _set_level(self, request: Request) -> bytes:
-        if request.text("level") not in LOG_LEVELS:
+        level = request.text("level")
+        if level not in LOG_LEVELS:
             raise RpcError(INVALID_PARAMS, f"level must be one of {', '.join(LOG_LEVELS)}.")
+        self._levels.set(request, level)
         return self._results.own({}, modern=False)

@@ -102,7 +102,7 @@ class Offers:
         real = _text.decode(self._services.core.replacer.to_real(wire.encode(uri)))
         owner = self._services.upstreams.catalogue.owner(real)
         if owner is None:
-            raise RpcError(INVALID_PARAMS, UNKNOWN.format(what="resource", name=uri[:200]))
+            raise RpcError(INVALID_PARAMS, UNKNOWN.format(what="resource", name=uri[:200]), {"uri": uri})
         return owner
 
     async def complete(self, request: Request) -> bytes:

@@ -9,7 +9,7 @@ from litestar.types import Send
 from msgspec import Raw
 
 from portero.gateway import wire
-from portero.gateway.http import send_json
+from portero.gateway.http import Header, send_json
 
 EVENT_STREAM: Final = (
     (b"content-type", b"text/event-stream"),
@@ -97,6 +97,9 @@ class Reply(Protocol):
     def wants_progress(self, token: Raw) -> None:
         """The client gave a progress token with its request."""
 
+    def begin_session(self, session: str) -> None:
+        """The answer carries this session id."""
+
     def stream(self) -> EventStream | None:
         """The event stream of this answer, begun now if need be; None where the client cannot read one."""
 
@@ -104,7 +107,7 @@ class Reply(Protocol):
 class HttpReply:
     """An answer over HTTP."""
 
-    __slots__ = ("_can_stream", "_keepalive", "_progress", "_send", "_stream", "_token")
+    __slots__ = ("_can_stream", "_headers", "_keepalive", "_progress", "_send", "_stream", "_token")
 
     def __init__(self, send: Send, *, can_stream: bool, keepalive: float) -> None:
         self._send = send
@@ -113,6 +116,10 @@ class HttpReply:
         self._stream: EventStream | None = None
         self._token: bytes | None = None
         self._progress = 0.0
+        self._headers: tuple[Header, ...] = ()
+
+    def begin_session(self, session: str) -> None:
+        self._headers = ((b"mcp-session-id", session.encode()),)
 
     def wants_progress(self, token: Raw) -> None:
         self._token = bytes(token)
@@ -149,7 +156,7 @@ class HttpReply:
     async def answer(self, status: int, body: bytes) -> None:
         """The final message. Once a stream has begun, the status is 200 and stays so."""
         if self._stream is None:
-            await send_json(self._send, status, body)
+            await send_json(self._send, status, body, self._headers)
         else:
             await self._stream.end(body)
 
@@ -162,6 +169,9 @@ class BatchReply:
     """Part of a batch: the answers go together, so nothing can be said before."""
 
     __slots__ = ()
+
+    def begin_session(self, session: str) -> None:
+        """A batch begins none."""
 
     def wants_progress(self, token: Raw) -> None:
         """There is nowhere to send it."""

@@ -74,6 +74,11 @@ class Request:
 
     # --- what methods ask for ---------------------------------------------------------------------------------------
 
+    @property
+    def capabilities(self) -> bytes:
+        """What a client of the newer era declares, as JSON."""
+        return bytes(self.meta.get(CLIENT_CAPABILITIES_META_KEY, b"{}"))
+
     def text(self, member: str) -> str:
         """A member of the params that must be a string. Raises RpcError."""
         raw = self.params.get(member)

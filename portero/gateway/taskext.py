@@ -22,6 +22,7 @@ from portero.gateway.results import Results
 from portero.gateway.services import Services
 from portero.gateway.tasks import Tasks
 from portero.gateway.times import iso
+from portero.gateway.upstream_tasks import UpstreamTasks
 
 NOTIFICATION: Final = "notifications/tasks"
 UNKNOWN_TASK: Final = "There is no such task."
@@ -34,24 +35,31 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 class TaskExtension:
     """``tasks/get``, ``tasks/update``, ``tasks/cancel``, and the notices of what happens to tasks."""
 
-    def __init__(self, services: Services, results: Results, tasks: Tasks) -> None:
+    def __init__(self, services: Services, results: Results, tasks: Tasks, upstreams: UpstreamTasks) -> None:
         self._services = services
         self._results = results
         self._tasks = tasks
+        self._upstreams = upstreams
 
     async def get(self, request: Request) -> bytes:
+        if (answer := await self._upstreams.ask(request)) is not None:
+            return answer
         call = await self._find(request)
         self._tasks.mark_read(call)
         return self._results.own(await self._detailed(call, request.text("taskId")), modern=True)
 
     async def update(self, request: Request) -> bytes:
         """No task of ours ever waits for input, and answers to what was never asked are to be ignored."""
+        if (answer := await self._upstreams.ask(request)) is not None:
+            return answer
         await self._find(request)
         request.object("inputResponses")
         return self._results.own({}, modern=True)
 
     async def cancel(self, request: Request) -> bytes:
         """A task that has ended stays as it is, and the wish is acknowledged all the same."""
+        if (answer := await self._upstreams.ask(request)) is not None:
+            return answer
         call = await self._find(request)
         by = Actor("client", request.client)
         with contextlib.suppress(AlreadyDecided):

@@ -129,5 +129,9 @@ def error(
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request_id, mask(encode(body)))
 
 
+def request(request_id: str, method: str, params: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (encode(request_id), encode(method), params)
+
+
 def notification(method: str, params: Any) -> bytes:
     return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (encode(method), encode(params))

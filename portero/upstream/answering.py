@@ -1,13 +1,14 @@
 """Requests from a server to us: pings are answered, the rest is somebody else's to answer or refuse."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
 
 from portero.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError
 from portero.upstream import jsonrpc
+from portero.upstream.calls import Call
 from portero.upstream.hooks import OnRequest, ServerRequest
 
 log = structlog.get_logger("portero.upstream")
@@ -27,7 +28,8 @@ class Answering:
         self._post, self._on_request = post, on_request
         self._tasks: dict[int | str, asyncio.Task[None]] = {}
 
-    def asked(self, request: ServerRequest, identity: int | str) -> None:
+    def asked(self, request: ServerRequest, identity: int | str, concerned: Sequence[Call] = ()) -> None:
+        """``concerned``: the calls it may belong to; they do not time out while the answer is sought."""
         if request.method == "ping":
             self._post(jsonrpc.result(identity, b"{}"))
         elif self._on_request is None:
@@ -37,7 +39,16 @@ class Answering:
         else:
             task = asyncio.get_running_loop().create_task(self._answer(request, identity, self._on_request(request)))
             self._tasks[identity] = task
-            task.add_done_callback(lambda _: self._tasks.pop(identity, None))
+            for call in concerned:
+                call.questions += 1
+            task.add_done_callback(lambda _: self._answered(identity, concerned))
+
+    def _answered(self, identity: int | str, concerned: Sequence[Call]) -> None:
+        self._tasks.pop(identity, None)
+        now = asyncio.get_running_loop().time()
+        for call in concerned:
+            call.questions -= 1
+            call.alive(now)
 
     def cancelled(self, params: bytes) -> None:
         """The server does not wait any more; the spec wants no answer then."""

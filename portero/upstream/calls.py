@@ -35,6 +35,8 @@ class Call:
     context: Any = None
     cancellable: bool = True
     sent: bool = False
+    questions: int = 0
+    """What the server asks meanwhile, and nobody has answered yet: it waits for us then, and not we for it."""
 
     def alive(self, now: float) -> None:
         """A sign of life: the silence is counted from here again."""

@@ -87,7 +87,6 @@ class Link:
             server,
             idle=config.timeout_seconds,
             list_seconds=limits.list_seconds,
-            capabilities=self._capabilities,
         )
         return session, await session.list_some(Kind, Listing())
 

@@ -9,6 +9,7 @@ PROTOCOL_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 CLIENT_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
+LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
 
 OURS: Final = frozenset({"progressToken", PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES})
 """Members of a client's ``_meta`` that speak of the client's own connection; they never reach an upstream."""

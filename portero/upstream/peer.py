@@ -127,7 +127,8 @@ class Peer:
             else:
                 params = bytes(message.params) or b"{}"
                 asked = ServerRequest(self.name, message.method, params, self._contexts(origin))
-                self._answering.asked(asked, message.id)
+                concerned = list(self._calls.values()) if origin is None else [origin]
+                self._answering.asked(asked, message.id, concerned)
 
     def expects(self, call: Call) -> bool:
         """Whether an answer to this call would still be of use, be it late."""
@@ -192,6 +193,9 @@ class Peer:
         return UpstreamUnavailable(f"{self.name}: {reason}; nothing was sent.")
 
     def _expired(self, call: Call) -> None:
+        if call.questions and self._loop.time() < call.ends:
+            call.alive(self._loop.time())
+            return
         idle = call.idle or 0
         reason = f"no answer within {idle:g} s" if call.sent else f"it took nothing for {idle:g} s"
         sent = call.sent

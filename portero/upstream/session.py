@@ -11,6 +11,7 @@ from portero.errors import UpstreamError, UpstreamRefused
 from portero.upstream.calls import Late
 from portero.upstream.eras import Server, modern_meta
 from portero.upstream.listing import Kind, Listing, list_all
+from portero.upstream.params import LOG_LEVEL
 from portero.upstream.peer import Peer
 
 log = structlog.get_logger("portero.upstream")
@@ -21,10 +22,11 @@ _RETRY_LISTEN_SECONDS: Final = 30.0
 class Session:
     """``list_seconds``: how long an answer to a list request may take."""
 
-    def __init__(self, peer: Peer, server: Server, *, idle: float, list_seconds: float, capabilities: bytes) -> None:
+    def __init__(self, peer: Peer, server: Server, *, idle: float, list_seconds: float) -> None:
         self.peer, self.server = peer, server
         self._idle, self._list_seconds = idle, list_seconds
-        self._meta = modern_meta(server.protocol, capabilities) if server.modern else b""
+        self._meta = modern_meta(server.protocol) if server.modern else b""
+        """Declares nothing: what a client can do is said with its own calls."""
 
     async def request(
         self,
@@ -36,11 +38,14 @@ class Session:
         on_late: Late | None,
         context: Any,
         capabilities: bytes | None,
+        log_level: str | None,
     ) -> bytes:
         """A caller's request. Progress is always asked for: it is what keeps a long call alive."""
         meta = self._meta
         if capabilities is not None and meta:
             meta = modern_meta(self.server.protocol, capabilities)
+        if log_level is not None and meta:
+            meta = b'%b,"%b":"%b"' % (meta, LOG_LEVEL.encode(), log_level.encode())
         return await self.peer.request(
             method,
             params,

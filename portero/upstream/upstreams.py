@@ -117,13 +117,15 @@ class Upstreams:
         wait: float = 0.0,
         context: Any = None,
         capabilities: bytes | None = None,
+        log_level: str | None = None,
     ) -> bytes:
         """The upstream's ``result`` as JSON, on one line, as it came.
 
         ``timeout``: seconds of silence (default: the server's own limit); progress counts as life. ``on_progress`` gets
         a notification's params without our token. ``on_late`` gets what comes after a time-out or cancellation.
         ``wait``: seconds to wait for a connection first. ``context`` comes back in hooks, to say which call is meant.
-        ``capabilities``: the client's, as JSON, for a modern server. Cancelling the awaiting task tells the upstream.
+        ``capabilities`` (the client's, as JSON; nothing without) and ``log_level``: for a modern server. Cancelling the
+        awaiting task tells the upstream.
         Raises UpstreamUnavailable (nothing was sent), UpstreamRefused (it answered with an error), OutcomeLost (sent,
         no answer; never tried again here).
         """
@@ -141,6 +143,7 @@ class Upstreams:
                 on_late=on_late,
                 context=context,
                 capabilities=capabilities,
+                log_level=log_level,
             )
         finally:
             UPSTREAM_SECONDS.observe(time.perf_counter() - began)

@@ -44,7 +44,7 @@ async def test_a_modern_request_says_who_we_are() -> None:
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {"sampling": {}},
     }
-    assert second["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {"roots": {}}
+    assert second["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {}
 
 
 async def test_a_legacy_server_gets_the_handshake_and_nothing_modern() -> None:

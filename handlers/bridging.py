@@ -1,0 +1,106 @@
+"""What an upstream says or asks while a call is under way, carried to the client of that call and back.
+
+Both ways go through replacement: the client sees fakes, the upstream gets reals.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+from msgspec import UNSET, Raw, UnsetType
+
+from handlers.core import Core
+from portero.domain.ids import ClientId
+from portero.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError
+from portero.upstream import Notification, ServerRequest
+
+log = structlog.get_logger("portero.bridging")
+
+MAX_ROUNDS: Final = 16
+"""How often one call may ask for more input before it is given up as one that never ends."""
+TOLD: Final = frozenset({"notifications/message", "notifications/elicitation/complete"})
+
+
+class Channel(Protocol):
+    """The way back to the client of a call, for as long as the call is under way."""
+
+    client: ClientId
+    capabilities: bytes | None
+    """What the client can be asked, as JSON in the protocol's words; None: nothing."""
+    log_level: str | None
+    """The least severe log messages that the client wants; None: none at all."""
+    pushes: bool
+    """Whether questions reach the client while its request is open; otherwise only results ask."""
+
+    def tell(self, method: str, params: bytes) -> None:
+        """Passes on a notification, where the client wants it."""
+
+    async def ask(self, method: str, params: bytes) -> bytes:
+        """The JSON of the client's result. Raises RpcError when it refuses or cannot be asked."""
+
+
+class _Question(msgspec.Struct):
+    method: str
+    params: Raw = Raw(b"{}")
+
+
+class _Result(msgspec.Struct):
+    resultType: str | None = None  # noqa: N815 - the protocol's names, here and below
+    inputRequests: dict[str, _Question] = {}  # noqa: N815
+    requestState: Raw | UnsetType = UNSET  # noqa: N815
+
+
+_result = msgspec.json.Decoder(_Result)
+_members = msgspec.json.Decoder(dict[str, Raw])
+
+
+class Bridge:
+    """Give ``asked`` and ``told`` to Upstreams; contexts there are the channels of the calls."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def asked(self, request: ServerRequest) -> bytes:
+        """A question that a server of the older era asks in the middle of a call. Raises RpcError."""
+        channel = _only(request.contexts)
+        if channel is None:
+            log.info("a question belongs to no one client", upstream=request.upstream, method=request.method)
+            raise RpcError(METHOD_NOT_FOUND, f"{request.method}: there is no one client that could be asked")
+        return await self._ask(channel, request.method, request.params)
+
+    def told(self, note: Notification) -> None:
+        if note.method in TOLD and (channel := _only(note.contexts)) is not None:
+            channel.tell(note.method, self._core.replacer.to_fake_result(note.params))
+
+    async def more_input(self, channel: Channel, params: bytes, result: bytes) -> bytes | None:
+        """The params to call again with, when ``result`` asks a client that is asked by pushing. Raises RpcError."""
+        if not channel.pushes or b'"input_required"' not in result:
+            return None
+        try:
+            asked = _result.decode(result)
+        except (ValueError, RecursionError) as error:
+            raise RpcError(INTERNAL_ERROR, f"The upstream's questions cannot be read: {error}.") from error
+        if asked.resultType != "input_required":
+            return None
+        answers = {
+            key: Raw(await self._ask(channel, question.method, bytes(question.params)))
+            for key, question in asked.inputRequests.items()
+        }
+        members = _members.decode(params)
+        members["inputResponses"] = Raw(msgspec.json.encode(answers))
+        if asked.requestState is not UNSET:
+            members["requestState"] = asked.requestState
+        else:
+            members.pop("requestState", None)
+        return msgspec.json.encode(members)
+
+    async def _ask(self, channel: Channel, method: str, params: bytes) -> bytes:
+        replacer = self._core.replacer
+        return replacer.to_real(await channel.ask(method, replacer.to_fake_result(params)))
+
+
+def _only(contexts: Sequence[Channel]) -> Channel | None:
+    """Over a pipe nothing says which call is meant: the newest, as long as all of them are of one client."""
+    clients = {channel.client for channel in contexts}
+    return contexts[-1] if len(clients) == 1 else None
