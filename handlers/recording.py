@@ -8,6 +8,7 @@ import structlog
 from handlers.core import Core
 from handlers.outcomes import Execution, Outcome
 from portero.domain import call as calls
+from portero.domain.commands import Cancel
 from portero.domain.events import CallEvent, ExecutionOutcomeUnknown, ExecutionSucceeded
 from portero.domain.ids import Millis, call_aggregate
 from portero.domain.values import SYSTEM, Status
@@ -96,8 +97,8 @@ class Recorder:
 
         def build(now: Millis) -> tuple[Write, ...]:
             state = core.view.calls.get(execution.call)
-            if state is None:
-                return ()
+            if state is None or (isinstance(command, Cancel) and state.attempt != execution.attempt):
+                return ()  # who left an attempt has not left a later one
             try:
                 events: tuple[CallEvent, ...] = tuple(calls.decide(state, command, now))
             except DecisionError as error:
