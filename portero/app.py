@@ -207,8 +207,7 @@ class _Gateway:
         background = self._base.background
         await background.stop("execution", "notification", "timers")
         self._server.stop()
-        await server
-        await self._executions.drain(DRAIN_SECONDS)
+        await asyncio.gather(server, self._executions.drain(DRAIN_SECONDS))
         left = await self._runner.drain(RECORD_SECONDS)
         if left:
             logger.warning("calls still running are left as unknown", calls=left)

@@ -5,7 +5,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ async def open_replica(
     place: Place,
     *,
     name: str = "r1",
-    policies: dict[str, Action] | None = None,
+    policies: Mapping[str, Action] | None = None,
     replacer: Replacer | None = None,
     notifier: Notifier | None = None,
     notes: Path | None = None,
@@ -163,7 +163,7 @@ async def open_replica(
         view = View()
         background = Background()
         background.start("follower", Follower(log, view.apply).run)
-        config = ConfigPolicy(ASK_ALL if policies is None else policies, Action.DENY)
+        config = ConfigPolicy(dict(ASK_ALL if policies is None else policies), Action.DENY)
         core = Core(log, view, config, replacer or Replacer.from_entries([]), clock, **core_options)
         worker = UpstreamConfig("up", sys.executable, (str(WORKER), str(notes)), timeout_seconds=timeout_seconds)
         upstreams = Upstreams(

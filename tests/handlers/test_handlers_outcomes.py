@@ -95,6 +95,7 @@ async def test_a_client_that_leaves_while_its_outcome_is_written_does_not_cost_t
         await until(lambda: not run.working, "the upstream has answered")
         calling.cancel()
         await settled(calling)
+        await until(lambda: replica.log.away is not None, "the log does not answer")
         proxy.cut()
         proxy.release(direction)
         await replica.becomes(call, Status.COMPLETED)

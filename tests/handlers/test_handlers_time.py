@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -47,7 +48,8 @@ class Teller:
 
 
 def timers(place: Place) -> dict[str, float]:
-    return dict(place.redis.zrange(place.key("timers"), 0, -1, withscores=True))
+    found: Any = place.redis.zrange(place.key("timers"), 0, -1, withscores=True)
+    return dict(found)
 
 
 # --- approvals and grants --------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """An upstream for the handlers' tests: it notes what it does, and dies, waits or changes when it is told to.
 
 Standard library only. Arguments of its tools: ``id`` is noted, ``until`` names a file to wait for, ``die`` one whose
-absence is deadly, once.
+absence is deadly, once; with ``progress`` it reports some while it waits.
 """
 
 import json
@@ -28,7 +28,7 @@ def send(**message: Any) -> None:
         sys.stdout.flush()
 
 
-def work(identity: Any, name: str, given: dict[str, Any]) -> None:
+def work(identity: Any, name: str, given: dict[str, Any], token: Any) -> None:
     if name == "change":
         TOOLS["do"]["description"] = "Do something else."
         send(method="notifications/tools/list_changed")
@@ -38,7 +38,9 @@ def work(identity: Any, name: str, given: dict[str, Any]) -> None:
         Path(given["die"]).touch()
         os._exit(1)
     while "until" in given and not Path(given["until"]).exists():
-        time.sleep(0.005)
+        if "progress" in given:
+            send(method="notifications/progress", params={"progressToken": token, "progress": time.monotonic()})
+        time.sleep(0.02)
     if "fail" in given:
         send(id=identity, error={"code": 17, "message": given["fail"]})
         return
@@ -78,7 +80,8 @@ for line in sys.stdin:
     given = message.get("params") or {}
     if message["method"] == "tools/call":
         arguments = given.get("arguments") or {}
-        threading.Thread(target=work, args=(message["id"], given["name"], arguments), daemon=True).start()
+        token = given.get("_meta", {}).get("progressToken")
+        threading.Thread(target=work, args=(message["id"], given["name"], arguments, token), daemon=True).start()
     elif (result := answer(message["method"], given)) is None:
         send(id=message["id"], error={"code": -32601, "message": "no such method"})
     else:
