@@ -20,7 +20,9 @@ RUN_STAMP := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml | cksum |
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.lock requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock.json | cksum | cut -d' ' -f1)
 
-.PHONY: help run install test lint format bench bench-memory lock build clean dev node redis prometheus
+CONFORMANCE_STAMP := tests/conformance/node_modules/.stamp-$(shell cat tests/conformance/package-lock.json | cksum | cut -d' ' -f1)
+
+.PHONY: help run install test conformance lint format bench bench-memory lock build clean dev node redis prometheus
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +32,11 @@ run: $(RUN_STAMP) ## Start Portero on this machine (first time: installs it, abo
 
 install: $(RUN_STAMP) ## Install Portero into .venv, nothing more
 
-test: $(DEV_STAMP) node redis prometheus .tools/telemelya-$(TELEMELYA_VERSION) ## Run every test; TESTS="tests/domain -k grant" runs some
+test: $(DEV_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) ## Run every test; TESTS="tests/domain -k grant" runs some
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+conformance: $(DEV_STAMP) $(CONFORMANCE_STAMP) ## Run the official MCP suite in both eras, over stdio and over HTTP
+	@$(BIN)/python -m tests.conformance.suite
 
 lint: $(DEV_STAMP) ## Style, types and layers
 	$(BIN)/ruff check .
@@ -63,10 +68,10 @@ build: $(DEV_STAMP) ## Make the wheel and the sdist in dist/
 	@$(BIN)/hatchling build
 
 clean: ## Remove what was installed and made here (not data/)
-	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules
+	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules tests/conformance/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-dev: $(DEV_STAMP) node redis prometheus .tools/telemelya-$(TELEMELYA_VERSION) ## Install what tests and lint need
+dev: $(DEV_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) ## Install what tests and lint need
 node: $(NODE_STAMP)
 
 redis:
@@ -107,6 +112,11 @@ $(NODE_STAMP): tests/node/package-lock.json
 	@command -v npm >/dev/null || { echo 'The tests need Node 20 and npm for the servers they run against.' >&2; exit 1; }
 	@echo 'Installing the npm servers that the tests run against'
 	@cd tests/node && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(CONFORMANCE_STAMP): tests/conformance/package-lock.json
+	@echo 'Installing the official MCP conformance suite and the Node that it needs'
+	@cd tests/conformance && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 .tools/fastmcp-$(FASTMCP_VERSION): | $(VENV)/bin/python

@@ -5,6 +5,7 @@ Run it over stdio, or over HTTP with ``--port``; ``--era legacy`` makes it a ser
 
 import argparse
 import asyncio
+import importlib
 from typing import Any
 
 import mcp_types as types
@@ -16,11 +17,13 @@ from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.shared.exceptions import MCPError
 from offered import CHANGING, PROMPTS, RESOURCES, TEMPLATES, prompt, read
+from register import TOOLS, definitions
 from tasks import TASKS_EXTENSION, Tasks
-from toolbox import TOOLS, definitions
 
-METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
+
+for module in ("toolbox", "questions", "jobs"):  # they register their tools
+    importlib.import_module(module)
 
 
 def whole(result: dict[str, Any]) -> dict[str, Any]:
