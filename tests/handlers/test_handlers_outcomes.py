@@ -15,7 +15,7 @@ from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Action, Actor, Kind, Status
 from portero.errors import LogUnavailable
 from tests.handlers.replica import ADMIN, ALLOW_ALL, Replica, open_replica, settled
-from tests.log.proxy import REPLIES, Proxy, proxied
+from tests.log.proxy import REPLIES, REQUESTS, Proxy, proxied
 from tests.log.support import IMPATIENT, until
 from tests.stores import Place
 
@@ -88,7 +88,7 @@ async def test_a_client_that_leaves_while_its_outcome_is_written_does_not_cost_t
 ) -> None:
     async with open_replica(valkey, policies=ALLOW_ALL, url=proxy.url, limits=IMPATIENT) as replica:
         call, calling = await under_way(replica, tmp_path / "go")
-        proxy.refuses = True
+        proxy.hold(REQUESTS)
         proxy.cut()  # the outcome waits for a new connection, and is dropped when none comes
         (tmp_path / "go").touch()
         run = replica.runner._running[call_aggregate(call)]
@@ -96,7 +96,7 @@ async def test_a_client_that_leaves_while_its_outcome_is_written_does_not_cost_t
         calling.cancel()
         await settled(calling)
         await until(lambda: replica.log.away is not None, "the log is away")
-        proxy.refuses = False
+        proxy.release(REQUESTS)
         await replica.becomes(call, Status.COMPLETED)
         assert (await replica.types(call)).count("ExecutionSucceeded") == 1
 
