@@ -30,11 +30,11 @@ class Admission(BaseMiddleware):
             return None
         moved = {new: old for old, new in self._context.client.chats.items()}
         sender = sender_of(event.message or event.callback_query, moved)
-        if sender is None:
+        if sender is None or sender.user == self._context.client.bot.id:  # our own, such as "pinned a message"
             return None
         admitted = self._context.people().may(sender)
         if not admitted:
-            logger.warning("a stranger", user=sender.user, chat=sender.chat, masked=sender.masked)
+            logger.info("a stranger", user=sender.user, chat=sender.chat, masked=sender.masked)
         return await handler(event, {**data, "sender": sender, "admitted": admitted})
 
 

@@ -68,7 +68,8 @@ class Cards:
             try:
                 await self._send_card(call, await self._drawing.card(call), chat, told)
             finally:
-                await record(self._core, call.id, told)
+                if _kept(call):
+                    await record(self._core, call.id, told)
 
     async def refresh(self, call: Call, chat: int, message_id: int) -> None:
         """Brings one message up to date that may not be on the log as a card of this call."""
@@ -162,6 +163,11 @@ class Cards:
         if isinstance(error, Refused) or (not waits and failures >= GIVE_UP_AFTER):
             seconds = None
         return NotifyError(str(error), None if seconds is None else round(seconds * 1000), told)
+
+
+def _kept(call: Call) -> bool:
+    """Whether messages about it may be recorded: a call that nobody was asked about is closed once it has ended."""
+    return call.asked or call.status is Status.UNKNOWN
 
 
 def _face(call: Call) -> tuple[object, ...]:

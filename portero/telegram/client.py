@@ -162,7 +162,8 @@ class Client:
             logger.warning("the group moved", old=chat, new=new)
             return await self.ask(lambda: request(new))
         except NotNow as later:
-            self._pace.hold(chat, 0 if later.barred else later.seconds)
+            if later.demanded:
+                self._pace.hold(chat, later.seconds)
             raise
 
 

@@ -1,6 +1,8 @@
 """Updates, each processed to its end: a tap waits for the log rather than being lost, and none stops the others."""
 
 import asyncio
+import contextlib
+import json
 from collections import OrderedDict
 from typing import Any, Final
 
@@ -28,17 +30,24 @@ class Intake:
         self._dispatcher: Dispatcher = make_dispatcher(context)
         self._done: OrderedDict[int, None] = OrderedDict()
 
-    def parse(self, body: str | bytes) -> Update | None:
-        """An update as Telegram sends it; None for what is none."""
-        try:
-            return Update.model_validate_json(body, context={"bot": self._bot})
-        except ValueError:
-            logger.warning("something that is no update was sent here", size=len(body))
-            return None
+    def parse(self, value: Any) -> Update | None:
+        """An update as Telegram sends it (decoded JSON); None for what cannot be read.
+
+        The library refuses what it does not know, such as a new kind of forwarded message; then what hangs on the
+        message is left out, because a person may have tapped or said something all the same.
+        """
+        for candidate in (value, _pruned(value)):
+            with contextlib.suppress(ValueError):
+                return Update.model_validate(candidate, context={"bot": self._bot})
+        logger.warning("an update that cannot be read is passed over", update=_number(value))
+        return None
 
     async def receive(self, body: bytes) -> int:
         """An update that was posted here; returns the HTTP status to answer."""
-        update = self.parse(body)
+        try:
+            update = self.parse(json.loads(body))
+        except (ValueError, RecursionError):
+            update = None
         if update is None:
             return 200  # anything else and Telegram would send it for a day
         try:
@@ -79,3 +88,34 @@ class Intake:
         query: Any = update.callback_query
         if query is not None:
             self._outbox.answer(query.id, "Something went wrong here. Portero's own log says what.", alert=True)
+
+
+_KEPT: Final = frozenset({"message_id", "date", "chat", "from", "sender_chat", "text", "entities"})
+"""What of a message is needed to know who says what and where."""
+
+
+def _pruned(value: Any) -> Any:
+    """The update with the bare message only, and the bare message that it replies to."""
+    if not isinstance(value, dict):
+        return value
+    pruned = dict(value)
+    if isinstance(pruned.get("message"), dict):
+        pruned["message"] = _bare(pruned["message"])
+    query = pruned.get("callback_query")
+    if isinstance(query, dict) and isinstance(query.get("message"), dict):
+        pruned["callback_query"] = {**query, "message": _bare(query["message"])}
+    return pruned
+
+
+def _bare(message: dict[str, Any]) -> dict[str, Any]:
+    bare = {key: value for key, value in message.items() if key in _KEPT}
+    replied = message.get("reply_to_message")
+    if isinstance(replied, dict):
+        bare["reply_to_message"] = {key: value for key, value in replied.items() if key in _KEPT}
+    return bare
+
+
+def _number(value: Any) -> int | None:
+    """The update's number, where it has one."""
+    number = value.get("update_id") if isinstance(value, dict) else None
+    return number if isinstance(number, int) else None

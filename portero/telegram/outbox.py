@@ -1,12 +1,13 @@
 """Answers to people: queued, so that no tap or command waits for Telegram, and tried again while it is away."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import structlog
 
-from portero.telegram.client import Client, NotNow, TelegramError
+from portero.errors import LogError
+from portero.telegram.client import Client, Gone, NotNow, Refused
 from portero.telegram.render.message import Message
 
 logger = structlog.get_logger("portero.telegram")
@@ -28,12 +29,32 @@ class Outbox:
     def say(self, chat: int, message: Message, *, reply_to: int | None = None) -> None:
         """Answers in a chat leave in the order they were given."""
         before = self._last.get(chat)
-        task = self.later(self._insist(chat, message, reply_to, before))
+
+        async def send() -> None:
+            await self._client.send(chat, message, reply_to=reply_to)
+
+        task = self.later(self._after(before, send))
         if task is not None:
             self._last[chat] = task
+            task.add_done_callback(lambda done: self._forget(chat, done))
+
+    def replace(self, chat: int, message_id: int, message: Message) -> None:
+        """Changes a message; a new one takes its place where it cannot be changed any more."""
+
+        async def edit() -> None:
+            try:
+                await self._client.edit(chat, message_id, message)
+            except (Gone, Refused):
+                await self._client.send(chat, message)
+
+        self.later(self._insist(edit))
 
     def answer(self, query: str, text: str = "", *, alert: bool = False) -> None:
         self.later(self._client.answer(query, text, alert=alert))
+
+    def insist(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does something in the background, and tries again while Telegram or the log is away."""
+        self.later(self._insist(work))
 
     def later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """Does something in the background; what it raises is logged."""
@@ -54,29 +75,36 @@ class Outbox:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
+    def _forget(self, chat: int, done: "asyncio.Task[None]") -> None:
+        if self._last.get(chat) is done:
+            del self._last[chat]
+
     async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except Exception:  # the loop that took the tap or command has long gone on
             logger.exception("an answer failed")
 
-    async def _insist(
-        self, chat: int, message: Message, reply_to: int | None, before: asyncio.Task[None] | None
-    ) -> None:
+    async def _after(self, before: "asyncio.Task[None] | None", work: Callable[[], Awaitable[None]]) -> None:
         if before is not None:
             await asyncio.wait([before])
+        await self._insist(work)
+
+    async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
         pause = 1.0
         for _ in range(TRIES):
             try:
-                await self._client.send(chat, message, reply_to=reply_to)
+                await work()
             except NotNow as error:
                 if error.barred:
                     break
                 await asyncio.sleep(min(max(error.seconds, pause), LONGEST_PAUSE_SECONDS))
-                pause *= 2
-            except TelegramError as error:
+            except LogError:
+                await asyncio.sleep(pause)
+            except (Gone, Refused) as error:
                 logger.warning("an answer was refused", error=str(error))
                 return
             else:
                 return
+            pause *= 2
         logger.warning("an answer could not be sent")

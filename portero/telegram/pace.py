@@ -11,6 +11,8 @@ from portero.telegram.trouble import NotNow
 LONGEST_SECONDS: Final = 60.0
 """A message that would wait longer is better tried again later than waited for."""
 
+REMEMBERED: Final = 1_000
+
 
 @attrs.frozen
 class Rate:
@@ -39,6 +41,9 @@ class _Bucket:
         self.level -= 1
         return max(0.0, -self.level / self.rate.per_second)
 
+    def full(self, now: float) -> bool:
+        return self.level + (now - self.at) * self.rate.per_second >= self.rate.burst
+
     def give_back(self) -> None:
         self.level += 1
 
@@ -63,7 +68,7 @@ class Pace:
         now = self._clock()
         held = self._held.get(chat, 0.0) - now
         if held > LONGEST_SECONDS:
-            raise NotNow(f"Telegram asks to wait for {held:.0f} s", held)
+            raise NotNow(f"Telegram asks to wait for {held:.0f} s", held, demanded=True)
         bucket = self._bucket(chat, now)
         pause = bucket.take(now)
         if pause > LONGEST_SECONDS:
@@ -73,12 +78,19 @@ class Pace:
         if pause > 0:
             await asyncio.sleep(pause)
 
+    def _tidy(self, now: float) -> None:
+        """Chats that could start afresh need not be remembered: strangers could fill the memory."""
+        self._chats = {chat: bucket for chat, bucket in self._chats.items() if not bucket.full(now)}
+        self._held = {chat: until for chat, until in self._held.items() if until > now}
+
     def hold(self, chat: int, seconds: float) -> None:
         """Telegram said how long to be silent there."""
         self._held[chat] = max(self._held.get(chat, 0.0), self._clock() + seconds)
 
     def _bucket(self, chat: int, now: float) -> _Bucket:
         private, group = self._rates
+        if len(self._chats) > REMEMBERED:
+            self._tidy(now)
         if chat not in self._chats:
             rate = private if chat > 0 else group
             self._chats[chat] = _Bucket(rate, rate.burst, now)

@@ -3,10 +3,10 @@
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from aiogram.types import Update
+from aiogram.methods import TelegramMethod
 
 from portero.domain.ids import Millis
 from portero.errors import LogError
@@ -26,6 +26,17 @@ OFFSET_MS: Final = 5 * 86_400_000
 
 class SteppedBack(Exception):
     """Somebody else polls with this token: the lease is given back, and asked for again after a while."""
+
+
+class _RawUpdates(TelegramMethod[list[dict[str, Any]]]):
+    """getUpdates, its answer as it came."""
+
+    __returning__ = list[dict[str, Any]]
+    __api_method__ = "getUpdates"
+
+    offset: int | None = None
+    timeout: int | None = None
+    allowed_updates: list[str] | None = None
 
 
 class Poller:
@@ -68,22 +79,20 @@ class Poller:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
                 pause, conflicts = 0.5, 0
-                for update in updates:
-                    await self._intake.insist(update)
-                    await self._save(update.update_id + 1)
+                for value in updates:
+                    update = self._intake.parse(value)
+                    if update is not None:
+                        await self._intake.insist(update)
+                    await self._save(int(value["update_id"]) + 1)
 
-    async def _fetch(self) -> list[Update]:
-        """What is below the offset is confirmed by asking: Telegram keeps the rest, for a day."""
-        bot = self._client.bot
+    async def _fetch(self) -> list[dict[str, Any]]:
+        """What is below the offset is confirmed by asking: Telegram keeps the rest, for a day.
+
+        Undecoded, so that one update which the library cannot read does not keep the others away for ever.
+        """
         offset = self._offset if self._clock() - self._seen < OFFSET_MS else None
-        return await self._client.ask(
-            lambda: bot.get_updates(
-                offset=offset,
-                timeout=self._poll_seconds,
-                allowed_updates=KINDS,
-                request_timeout=self._poll_seconds + 10,
-            )
-        )
+        request = _RawUpdates(offset=offset, timeout=self._poll_seconds, allowed_updates=KINDS)
+        return await self._client.ask(lambda: self._client.bot(request, request_timeout=self._poll_seconds + 10))
 
     async def _forget_webhook(self) -> None:
         """One was set before, by another installation or setting; the updates that wait stay."""

@@ -18,11 +18,14 @@ class TelegramError(Exception):
 
 
 class NotNow(TelegramError):
-    """It may work in ``seconds``. ``barred``: only once a person has done something, which the text names."""
+    """It may work in ``seconds``.
 
-    def __init__(self, message: str, seconds: float, *, barred: bool = False) -> None:
+    ``barred``: only once a person has done something, which the text names. ``demanded``: Telegram itself asks to wait.
+    """
+
+    def __init__(self, message: str, seconds: float, *, barred: bool = False, demanded: bool = False) -> None:
         super().__init__(message)
-        self.seconds, self.barred = seconds, barred
+        self.seconds, self.barred, self.demanded = seconds, barred, demanded
 
 
 class Conflict(NotNow):
@@ -67,6 +70,10 @@ def trouble(error: Exception) -> TelegramError:
     return NotNow(f"Telegram cannot be reached ({type(error).__name__})", FIRST_SECONDS)
 
 
+def _wait(seconds: int) -> str:
+    return f"Telegram asks to wait for {seconds} s"
+
+
 def _bad_request(message: str) -> TelegramError:
     words = message.lower()
     if any(part in words for part in _GONE):
@@ -77,7 +84,7 @@ def _bad_request(message: str) -> TelegramError:
 
 
 _MADE: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Any], TelegramError]], ...]] = (
-    (api.TelegramRetryAfter, lambda e: NotNow(f"Telegram asks to wait for {e.retry_after} s", float(e.retry_after))),
+    (api.TelegramRetryAfter, lambda e: NotNow(_wait(e.retry_after), float(e.retry_after), demanded=True)),
     (api.TelegramMigrateToChat, lambda e: Moved(e.migrate_to_chat_id)),
     ((api.TelegramUnauthorizedError, api.TelegramNotFound), lambda _: NotNow(_WHO, BARRED_SECONDS, barred=True)),
     (api.TelegramForbiddenError, lambda e: NotNow(f"Telegram: {e.message}", BARRED_SECONDS, barred=True)),

@@ -1,7 +1,5 @@
 """Commands: what they do, what they say of it first, and pages instead of cuts."""
 
-import pytest
-
 from portero.domain.values import Action, Status
 from portero.telegram.render.answers import COMMANDS
 from tests.stores import Place
@@ -37,11 +35,11 @@ async def test_commands_complete_while_typing(valkey: Place) -> None:
         assert {*OLD, *NEW} - {"start", "pair"} <= {command["command"] for command in mine}
 
 
-@pytest.mark.parametrize("command", [*OLD, *NEW])
-async def test_every_command_is_answered(valkey: Place, command: str) -> None:
+async def test_every_command_is_answered(valkey: Place) -> None:
     async with open_office(valkey) as office:
-        answer = await office.asks(office.ana, f"/{command}")
-        assert "do not know that command" not in answer.text
+        for command in (*OLD, *NEW):
+            answer = await office.asks(office.ana, f"/{command}")
+            assert "do not know that command" not in answer.text
         unknown = await office.asks(office.ana, "/frobnicate")
         assert "do not know that command" in unknown.text
 

@@ -20,7 +20,7 @@ from tests.telegram.fake_api.errors import (
     too_many,
 )
 from tests.telegram.fake_api.markup import units
-from tests.telegram.office import ANA, CLI, open_office, refused, settings_for
+from tests.telegram.office import ANA, CLI, Office, open_office, refused, settings_for
 
 FAULTS: dict[str, Callable[[], Fault]] = {
     "429": lambda: too_many(1),
@@ -167,15 +167,63 @@ async def test_a_handler_that_breaks_stops_nothing(valkey: Place, monkeypatch: p
         await office.says("You are Ana")
 
 
-@pytest.mark.parametrize(
-    "garbage", ["", "/", "/grant", "/grant *", "/grant a/b 5x", "/grant a/b 5m -1", "/allow", "/allow x"]
-)
-async def test_wrong_words_get_an_answer_and_change_nothing(valkey: Place, garbage: str) -> None:
+async def test_wrong_words_get_an_answer_and_change_nothing(valkey: Place) -> None:
+    wrong = (
+        "?",
+        "/",
+        "/grant",
+        "/grant *",
+        "/grant a/b 5x",
+        "/grant a/b 5m -1",
+        "/allow",
+        "/allow x",
+        "/unrule",
+        "/task",
+    )
     async with open_office(valkey) as office:
-        answer = await office.asks(office.ana, garbage or "?")
-        assert units(answer.text) > 10
+        for words in wrong:
+            answer = await office.asks(office.ana, words)
+            assert units(answer.text) > 10
         assert not list(office.first.view.rules)
         assert not office.first.view.grants.active(office.clock())
+
+
+STRANGE = {
+    "a new kind of origin": {"forward_origin": {"type": "hologram", "date": 1}},
+    "a new kind of reply": {"reply_to_message": {"message_id": "not a number"}},
+    "a number too many": {"text": ["no", "text"]},
+    "an empty one": {"chat": None},
+}
+
+
+async def test_an_update_that_cannot_be_read_stops_no_other(valkey: Place) -> None:
+    async with open_office(valkey) as office:
+        for kind in STRANGE:
+            await _strange_then_plain(office, kind)
+
+
+async def _strange_then_plain(office: Office, kind: str) -> None:
+    call = await office.first.ask()
+    card = await office.card(call)
+    said = office.api.world.as_json(office.eve.says("hello"))
+    office.api.world.updates[-1]["message"] = {**said, **STRANGE[kind]}
+    office.ana.says("/whoami")
+    office.api.world.updates[-1]["message"]["external_reply"] = {"origin": {"type": "hologram"}}
+    office.ana.taps(card, "Approve")
+    office.api.world.updates[-1]["callback_query"]["message"]["via_bot"] = "none"
+    await office.says("You are Ana")
+    await office.status(call, Status.COMPLETED)
+    await office.until(lambda: not office.api.world.updates, "all updates are taken")
+
+
+async def test_a_flood_of_strangers_delays_nobody_for_long(valkey: Place) -> None:
+    async with open_office(valkey) as office:
+        call = await office.first.ask()
+        card = await office.card(call)
+        for user in range(1000, 1300):
+            office.api.world.person(user).says("/start")
+        office.ana.taps(card, "Approve")
+        await office.status(call, Status.COMPLETED)
 
 
 async def test_the_log_away_makes_taps_wait_not_vanish(valkey: Place) -> None:

@@ -14,8 +14,8 @@ LAST: Final = f"{CARD}.ninetenths"
 SEPARATE: Final = 3
 """More calls than this are reminded of in one message."""
 
-UNSEEN_MS: Final = 15_000
-"""An approval without a card after this long has been missed: nobody was paired, or the work was given up."""
+UNSEEN_MS: Final = 120_000
+"""An approval without a card after this long has been missed: whoever was to show it gave up."""
 
 
 class Reminders:
@@ -47,10 +47,11 @@ class Reminders:
         context = self._context
         if context.people().chat is None:
             return
-        now = context.core.clock()
-        for call in context.core.view.calls.pending():
+        view, now = context.core.view, context.core.clock()
+        paired_at = max((admin.paired_at for admin in view.admins), default=0)
+        for call in view.calls.pending():
             unseen = call.ref(CARD) is None and call.notify_retry_at is None
-            if unseen and now - call.requested_at >= UNSEEN_MS:
+            if unseen and (now - call.requested_at >= UNSEEN_MS or call.requested_at <= paired_at):
                 await tell(context.core, context.cards, call.id)
 
     def _due(self, now: int) -> list[tuple[str, list[Call]]]:

@@ -1,6 +1,5 @@
 """Calls that ran unasked, summarised in silent batches, with buttons to be asked about, or to deny, their tools."""
 
-from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -22,28 +21,35 @@ class Summaries:
 
     def __init__(self, context: Context, note: Note, *, first_ms: int = FIRST_MS) -> None:
         self._context, self._note, self._first_ms = context, note, first_ms
-        self._told: int | None = None
+        self._read: int | None = None
+        self._ran: dict[str, Ran] = {}
+        self._since = 0
         self._window = first_ms
         self._last = 0
 
     async def look(self) -> None:
+        """Counts what is new; the view holds only the newest lines, so that must not wait for the batch."""
         context = self._context
-        view, now = context.core.view, context.core.clock()
-        if self._told is None:
-            self._told = await self._start()
-        entries = [entry for entry in view.activity.since(self._told) if counts(entry)]
-        if not entries:
+        now = context.core.clock()
+        if self._read is None:
+            self._read = await self._start()
+        for entry in context.core.view.activity.since(self._read):
+            self._read = entry.seq
+            if counts(entry):
+                self._since = self._since if self._ran else entry.at
+                count(self._ran, entry)
+        if not self._ran:
             if now - self._last > 2 * self._window:
                 self._window = self._first_ms
             return
         chat = context.people().chat
-        if chat is None or now - entries[0].at < self._window:
+        if chat is None or now - self._since < self._window:
             return
-        newest = max(view.seq, entries[-1].seq)
-        await context.client.send(chat, notices.summary(summarise(entries), entries[0].at, context.drawing.hour))
-        self._told, self._last = newest, now
+        read, busiest = self._read, sorted(self._ran.values(), key=_calls, reverse=True)
+        await context.client.send(chat, notices.summary(busiest, self._since, context.drawing.hour))
+        self._ran, self._last = {}, now
         self._window = min(2 * self._window, LONGEST_MS)
-        await self._note.save(str(newest))
+        await self._note.save(str(read))
 
     async def _start(self) -> int:
         found = await self._note.load()
@@ -54,6 +60,10 @@ class Summaries:
         return now
 
 
+def _calls(ran: Ran) -> int:
+    return ran.done + ran.tool_errors + ran.failed + ran.denied
+
+
 def counts(entry: Entry) -> bool:
     """The end of a call that nobody was asked about, or its refusal by policy."""
     if entry.type == "PolicyDecided":
@@ -61,19 +71,16 @@ def counts(entry: Entry) -> bool:
     return entry.type in {"ExecutionSucceeded", "ExecutionFailed"} and entry.action is Action.ALLOW
 
 
-def summarise(entries: Iterable[Entry]) -> list[Ran]:
-    """By tool, those with most calls first."""
-    found: dict[str, Ran] = {}
-    for entry in entries:
-        ran = found.get(entry.subject) or Ran(entry.subject, tool_token(entry.subject))
-        denied, failed = entry.type == "PolicyDecided", entry.type == "ExecutionFailed"
-        wrong = not (denied or failed) and entry.is_error
-        found[entry.subject] = attrs.evolve(
-            ran,
-            done=ran.done + (not (denied or failed or wrong)),
-            tool_errors=ran.tool_errors + wrong,
-            failed=ran.failed + failed,
-            denied=ran.denied + denied,
-            clients=ran.clients | {entry.client or ""},
-        )
-    return sorted(found.values(), key=lambda ran: -(ran.done + ran.tool_errors + ran.failed + ran.denied))
+def count(found: dict[str, Ran], entry: Entry) -> None:
+    """Adds one call to its tool's line."""
+    ran = found.get(entry.subject) or Ran(entry.subject, tool_token(entry.subject))
+    denied, failed = entry.type == "PolicyDecided", entry.type == "ExecutionFailed"
+    wrong = not (denied or failed) and entry.is_error
+    found[entry.subject] = attrs.evolve(
+        ran,
+        done=ran.done + (not (denied or failed or wrong)),
+        tool_errors=ran.tool_errors + wrong,
+        failed=ran.failed + failed,
+        denied=ran.denied + denied,
+        clients=ran.clients | {entry.client or ""},
+    )

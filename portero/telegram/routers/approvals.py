@@ -85,7 +85,7 @@ async def show(query: CallbackQuery, tap: Tap, context: Context) -> None:
         context.outbox.answer(query.id, "This task is not known any more.", alert=True)
         return
     context.outbox.answer(query.id)
-    context.outbox.later(context.cards.show_again(call))
+    context.outbox.insist(lambda: context.cards.show_again(call))
 
 
 def already(error: AlreadyDecided, context: Context) -> str:

@@ -11,7 +11,6 @@ from portero.domain.values import Status
 from portero.errors import DecisionError
 from portero.telegram.admission import Admitted
 from portero.telegram.callbacks import Tap, Verb
-from portero.telegram.client import TelegramError
 from portero.telegram.context import Context
 from portero.telegram.people import Sender
 from portero.telegram.render import answers, journal, status
@@ -47,7 +46,7 @@ async def turn(query: CallbackQuery, tap: Tap, sender: Sender, context: Context)
     asked = query.message.reply_to_message
     words = (asked.text or "").partition(" ")[2].strip() if asked is not None else ""
     answer = await _page(tap.about, words, tap.page, context)
-    context.outbox.later(_edit(context, sender.chat, query.message.message_id, answer))
+    context.outbox.replace(sender.chat, query.message.message_id, answer)
 
 
 async def task(message: Message, command: CommandObject, sender: Sender, context: Context) -> None:
@@ -60,7 +59,7 @@ async def task(message: Message, command: CommandObject, sender: Sender, context
     except DecisionError as error:
         context.say(sender.chat, plain(str(error)), reply_to=message.message_id)
         return
-    context.outbox.later(context.cards.show_again(call))
+    context.outbox.insist(lambda: context.cards.show_again(call))
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -106,10 +105,3 @@ _LISTS: Final[dict[str, Callable[[str, Context], Awaitable[Listing]]]] = {
 
 async def _page(name: str, words: str, number: int, context: Context) -> Answer:
     return page(await _LISTS[name](words, context), number)
-
-
-async def _edit(context: Context, chat: int, message_id: int, answer: Answer) -> None:
-    try:
-        await context.client.edit(chat, message_id, answer)
-    except TelegramError:
-        context.say(chat, answer)

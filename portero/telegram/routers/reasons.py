@@ -54,7 +54,8 @@ async def deny(message: Message, sender: Sender, context: Context) -> None:
 
 
 async def unknown(message: Message, sender: Sender, context: Context) -> None:
-    context.say(sender.chat, plain("I do not know that command. /help lists them."), reply_to=message.message_id)
+    if sender.chat == sender.user:  # in a group it may be another bot's
+        context.say(sender.chat, plain("I do not know that command. /help lists them."), reply_to=message.message_id)
 
 
 async def anything(message: Message, sender: Sender, context: Context) -> None:

@@ -14,7 +14,6 @@ from portero.domain.values import Action
 from portero.errors import DecisionError, Invalid, NotFound
 from portero.telegram.admission import Admitted
 from portero.telegram.callbacks import Tap, Verb
-from portero.telegram.client import TelegramError
 from portero.telegram.context import Context
 from portero.telegram.effects import Effect, effect_of
 from portero.telegram.people import Sender
@@ -73,14 +72,14 @@ async def confirm(query: CallbackQuery, tap: Tap, sender: Sender, context: Conte
         return
     answer = await _rule(words[1], Action.ALLOW, sender, context, confirmed=tap.about)
     context.outbox.answer(query.id)
-    context.outbox.later(_replace(context, sender.chat, query.message.message_id, answer))
+    context.outbox.replace(sender.chat, query.message.message_id, answer)
 
 
 async def dismiss(query: CallbackQuery, sender: Sender, context: Context) -> None:
     context.outbox.answer(query.id)
     if query.message is not None:
         answer = plain("Nothing was changed.")
-        context.outbox.later(_replace(context, sender.chat, query.message.message_id, answer))
+        context.outbox.replace(sender.chat, query.message.message_id, answer)
 
 
 async def one_tool(query: CallbackQuery, tap: Tap, sender: Sender, context: Context) -> None:
@@ -155,10 +154,3 @@ async def _remove(rule: RuleId, sender: Sender, context: Context) -> str:
     except DecisionError as error:
         return str(error)
     return f"Rule {rule} is removed."
-
-
-async def _replace(context: Context, chat: int, message_id: int, answer: Answer) -> None:
-    try:
-        await context.client.edit(chat, message_id, answer)
-    except TelegramError:
-        context.say(chat, answer)

@@ -108,6 +108,10 @@ class Methods:
         pinned = self.world.chats[message.chat].pinned
         if message.id not in pinned:
             pinned.append(message.id)
+            said = self.world.post(self.world.chats[message.chat], BOT, "", [])
+            service = {key: value for key, value in self.world.as_json(said).items() if key not in ("text", "entities")}
+            self.world.update("message", {**service, "pinned_message": self.world.as_json(message, deep=False)})
+            del self.world.chats[message.chat].messages[said.id]
         self.world.touch()
         return True
 

@@ -43,7 +43,7 @@ class FakeApi:
         """Requests that came to a chat before the time that a 429 had named was over."""
         self.down = False
         """Every connection is cut at once."""
-        self._quiet: dict[Any, float] = {}
+        self._quiet: dict[Any, tuple[float, float]] = {}
         self._poll: asyncio.Future[None] | None = None
         self._runner: web.AppRunner | None = None
         self._delivering: asyncio.Task[None] | None = None
@@ -119,11 +119,13 @@ class FakeApi:
         if request.match_info["token"] != TOKEN:
             return _answer(ApiError(401, "Unauthorized"))
         where = given.get("chat_id", method)
-        if method != "answerCallbackQuery" and time.monotonic() < self._quiet.get(where, 0.0):
+        since, until = self._quiet.get(where, (0.0, 0.0))
+        if method != "answerCallbackQuery" and since < time.monotonic() < until:
             self.impatient.append(method)
         fault = self._fault(method, given)
         if isinstance(fault, ApiError) and fault.status == 429:
-            self._quiet[where] = time.monotonic() + fault.parameters["retry_after"]
+            now = time.monotonic()  # what was under way when it was said is no disobedience
+            self._quiet[where] = (now + 0.3, now + fault.parameters["retry_after"])
         if isinstance(fault, ApiError):
             return _answer(fault)
         if fault is not None and not getattr(fault, "done", False):
