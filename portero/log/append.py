@@ -139,8 +139,9 @@ def outcome(append: Append, code: int, one: int, two: int, policy: int) -> Appen
 def settle(append: Append, answer: Appended | LogError) -> None:
     """Gives the caller the answer, or whom it has named where it has stopped waiting."""
     if append.future.done():
-        if append.future.cancelled() and append.orphaned is not None:
-            append.orphaned(answer)
+        orphaned, append.orphaned = append.orphaned, None
+        if append.future.cancelled() and orphaned is not None:
+            orphaned(answer)
         return
     if isinstance(answer, LogError):
         append.future.set_exception(answer)

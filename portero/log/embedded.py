@@ -37,6 +37,8 @@ Fsync = Literal["always", "everysec"]
 class EmbeddedStore:
     """The server of one data folder; a Locator. ``fsync`` is Valkey's ``appendfsync``."""
 
+    kind = "embedded"
+
     def __init__(self, data: Path, *, fsync: Fsync = "always") -> None:
         self.folder = data / "store"
         self._data = data

@@ -34,6 +34,8 @@ class Health:
     """
 
     server: str
+    reached: str
+    """embedded, single, sentinel or cluster."""
     role: str
     persistence: str
     eviction: str
@@ -62,10 +64,10 @@ async def look(store: Store) -> Health:
             config: dict[Any, Any] = await client.config_get("appendfsync", "save", "maxmemory-policy")
         except (NoPermissionError, ResponseError):  # managed stores forbid it, or rename it away
             config = {}
-    return judge(info, config, ping_ms=ping)
+    return judge(info, config, ping_ms=ping, reached=store.locator.kind)
 
 
-def judge(info: Mapping[str, Any], config: Mapping[str, str], *, ping_ms: float) -> Health:
+def judge(info: Mapping[str, Any], config: Mapping[str, str], *, ping_ms: float, reached: str) -> Health:
     """Facts from INFO and CONFIG GET (empty where it is forbidden)."""
     role = "replica" if info.get("role") == "slave" else "primary"
     eviction = config.get("maxmemory-policy") or str(info.get("maxmemory_policy", "unknown"))
@@ -75,6 +77,7 @@ def judge(info: Mapping[str, Any], config: Mapping[str, str], *, ping_ms: float)
     version = str(info.get("valkey_version") or info.get("redis_version", "unknown"))
     return Health(
         server=f"{name} {version}",
+        reached=reached,
         role=role,
         persistence=persistence,
         eviction=eviction,

@@ -14,6 +14,11 @@ ASK_SECONDS = 2.0
 class Locator(Protocol):
     """Says where to connect now. Raises OSError or TimeoutError when nobody can say now, StoreError when never."""
 
+    @property
+    def kind(self) -> str:
+        """How the store is reached, in a word: embedded, single, sentinel or cluster."""
+        ...
+
     async def locate(self) -> Address: ...
 
 
@@ -29,6 +34,7 @@ def locator_of(target: Target, slot: int) -> Locator:
 @attrs.frozen
 class _Fixed:
     address: Address
+    kind: str = "single"
 
     async def locate(self) -> Address:
         return self.address
@@ -52,6 +58,8 @@ async def _ask(seeds: tuple[Address, ...], login: Login, *command: str) -> Any:
 class _Sentinels:
     """The master's address from any Sentinel that answers. Source: https://redis.io/docs/latest/develop/reference/sentinel-clients/"""
 
+    kind = "sentinel"
+
     def __init__(self, seeds: tuple[Address, ...], service: str, login: Login) -> None:
         self._seeds, self._service, self._login = seeds, service, login
 
@@ -64,6 +72,8 @@ class _Sentinels:
 
 class _Cluster:
     """The master of our slot, from any node that answers; all keys share one hash tag, so there is only that one."""
+
+    kind = "cluster"
 
     def __init__(self, seeds: tuple[Address, ...], slot: int, login: Login) -> None:
         self._seeds, self._slot, self._login = seeds, slot, login

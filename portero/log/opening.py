@@ -23,7 +23,7 @@ from portero.log.log import Log
 from portero.log.position import Position, position_of
 from portero.log.scripts import OPEN
 from portero.log.urls import parse_url
-from portero.log.wire import Login
+from portero.log.wire import Login, ServerError
 
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.-]")
 """What the name of a connection must not hold."""
@@ -87,13 +87,20 @@ async def _started(store: Store, replica: ReplicaId) -> Log:
 
 async def _position(store: Store) -> Position:
     """Where the log ends; makes a new log where there is none, but not in a store that is unfit for one."""
+    keys = store.keys
     wire = await store.wire("open")
     try:
         demand(await look(store))
-        keys = store.keys
         head = await wire.call(
             "EVAL", OPEN.source, 2, keys.head, keys.log, secrets.token_hex(8), timeout=store.limits.call
         )
+    except ServerError as error:
+        if error.code == "LOGID":
+            raise StoreError(
+                f"The store holds a log named {keys.name!r} without its head: part of it was deleted. Restore a backup, "
+                "or set PORTERO_NAME to begin another log."
+            ) from error
+        raise
     finally:
         wire.abort("opened")
     return position_of(head)

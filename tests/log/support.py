@@ -29,7 +29,9 @@ def write(aggregate: str, expected: int | None = None, *events: Any, **more: Any
     return Write(Aggregate(aggregate), expected, events or (READ,), **more)
 
 
+USUAL = Limits(block=0.4)
 IMPATIENT = Limits(connect=0.4, call=0.4, write=0.4, patience=0.4, block=0.4)
+"""For tests that wait until something takes too long; on a busy machine other things do too."""
 
 
 async def append(log: Log, *writes: Write, **more: Any) -> Any:
@@ -38,7 +40,7 @@ async def append(log: Log, *writes: Write, **more: Any) -> Any:
 
 @asynccontextmanager
 async def opened(
-    place: Place, replica: str = "r1", *, url: str | None = None, limits: Limits = IMPATIENT
+    place: Place, replica: str = "r1", *, url: str | None = None, limits: Limits = USUAL
 ) -> AsyncIterator[Log]:
     """``limits``: shorter than the real ones, where a test waits for them."""
     async with open_log(

@@ -7,7 +7,7 @@ import pytest
 
 from portero.errors import LogUnavailable, LogUncertain
 from portero.log import Log
-from tests.log.support import append, everything, following, opened, until, write
+from tests.log.support import IMPATIENT, append, everything, following, opened, until, write
 from tests.stores import REDIS, VALKEY, Place, Server
 
 
@@ -63,7 +63,7 @@ async def test_killed_under_load_and_started_again(kind: str) -> None:
             await asyncio.gather(*writers)
             written = [(event.seq, event.aggregate) for event in await everything(log)]
             load.judge(written)
-            assert load.slowest < 3
+            assert load.slowest < 8
             await until(lambda: len(seen) == len(written), "the follower has caught up")
             assert [(event.seq, event.aggregate) for event in seen] == written
     finally:
@@ -74,7 +74,7 @@ async def test_a_stopped_store_is_noticed_and_its_backlog_does_no_harm() -> None
     """SIGSTOP is a long pause of the machine: what lies in its sockets is worked on when it goes on."""
     server = Server(VALKEY).start()
     try:
-        async with opened(Place(server)) as log:
+        async with opened(Place(server), limits=IMPATIENT) as log:
             load = Load(log)
             writers = [asyncio.create_task(load.writer(n)) for n in range(16)]
             await until(lambda: len(load.acknowledged) > 200, "writes succeed")

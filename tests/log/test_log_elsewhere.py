@@ -67,6 +67,7 @@ async def test_behind_sentinels_the_new_primary_is_found_after_a_failover(kind: 
             assert (await log.head()).seq == 2
             await until(lambda: len(seen) == 2, "the follower has moved too")
             assert two.redis.role()[0] == "master"
+            assert (await log.health()).reached == "sentinel"
         watcher.close()
 
 
@@ -121,7 +122,8 @@ async def test_in_a_cluster_the_node_of_our_slot_is_found_and_found_again_when_t
             ):
                 await until(lambda: sorted(done) == ["timer", "work"], "work and timers are found")
             await log.save_snapshot(b"x", 1, "1-0")
-            assert (await log.health()).cluster
+            health = await log.health()
+            assert (health.reached, health.cluster) == ("cluster", True)
             _move_slot(nodes, slot)
             await until(lambda: log.away is None, "the log is there")
             assert (await append(log, write("call/a", 1))).first == 3

@@ -18,7 +18,7 @@ import pytest
 from portero.domain.ids import ReplicaId
 from portero.errors import DataFolderInUse, LogUnavailable, StoreError
 from portero.log import Log, embedded, open_log
-from tests.log.support import IMPATIENT, append, everything, following, until, write
+from tests.log.support import USUAL, append, everything, following, until, write
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +56,7 @@ def make(folder: Path, permissions: int) -> None:
 
 @asynccontextmanager
 async def opened(data: Path, replica: str = "r1", fsync: embedded.Fsync = "always") -> AsyncIterator[Log]:
-    async with open_log(None, ReplicaId(replica), data=data, fsync=fsync, limits=IMPATIENT) as log:
+    async with open_log(None, ReplicaId(replica), data=data, fsync=fsync, limits=USUAL) as log:
         yield log
 
 
@@ -65,7 +65,8 @@ async def test_it_starts_durable_private_and_ends_with_the_last_of_us(data: Path
         [server] = servers(data)
         health = await log.health()
         assert health.server.startswith("Valkey 9.1")
-        assert (health.persistence, health.eviction, health.problems) == ("fsync always", "noeviction", ())
+        assert (health.reached, health.persistence, health.eviction) == ("embedded", "fsync always", "noeviction")
+        assert health.problems == ()
         await append(log, write("call/a", 0))
         store = data / "store"
         assert mode(data) == mode(store) == 0o700

@@ -5,10 +5,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from portero.errors import LogDivergence
+from portero.errors import LogDivergence, StoreError
 from portero.log import START, Follower, Log, RecordedEvent
 from tests.log.proxy import REPLIES, REQUESTS, proxied
-from tests.log.support import READ, append, background, everything, following, opened, requested, until, write
+from tests.log.support import (
+    IMPATIENT,
+    READ,
+    append,
+    background,
+    everything,
+    following,
+    opened,
+    requested,
+    until,
+    write,
+)
 from tests.stores import Place
 
 
@@ -86,7 +97,7 @@ async def test_it_goes_on_after_a_lost_connection_without_a_gap_or_a_repetition(
 async def test_a_connection_that_hangs_is_left(store: Place) -> None:
     async with (
         proxied(store.server.socket) as proxy,
-        opened(store, url=proxy.url) as log,
+        opened(store, url=proxy.url, limits=IMPATIENT) as log,
         opened(store, "r2") as other,
         following(log) as (follower, seen),
     ):
@@ -229,7 +240,7 @@ async def test_a_head_without_its_log_is_not_made_up_anew(store: Place) -> None:
     async with opened(store) as log:
         await append(log, write("call/a", 0))
     store.redis.delete(store.key("head"))
-    with pytest.raises(Exception, match="a log without a head"):
+    with pytest.raises(StoreError, match="without its head"):
         async with opened(store):
             raise AssertionError("it was opened")
 

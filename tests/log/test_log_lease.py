@@ -7,7 +7,7 @@ import pytest
 
 from portero.log import Lease, Log
 from tests.log.proxy import REPLIES, REQUESTS, proxied
-from tests.log.support import background, opened, until
+from tests.log.support import IMPATIENT, background, opened, until
 from tests.stores import Place
 
 
@@ -90,7 +90,11 @@ class Work:
 
 
 async def test_the_work_of_who_loses_it_is_stopped_before_the_next_begins(store: Place) -> None:
-    async with proxied(store.server.socket) as proxy, opened(store, url=proxy.url) as cut, opened(store, "r2") as fine:
+    async with (
+        proxied(store.server.socket) as proxy,
+        opened(store, url=proxy.url, limits=IMPATIENT) as cut,
+        opened(store, "r2") as fine,
+    ):
         work = Work()
         first, second = (Lease(log, "poller", ttl_seconds=0.8) for log in (cut, fine))
         async with background(first.run_while_held(work.named())):

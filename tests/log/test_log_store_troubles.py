@@ -143,7 +143,8 @@ async def test_health_tells_the_facts(store: Place) -> None:
         health = await log.health()
     valkey = store.server.kind == VALKEY
     assert health.server.startswith("Valkey 9.1" if valkey else "Redis 7.0")
-    assert (health.role, health.persistence, health.eviction) == ("primary", "fsync everysec", "noeviction")
+    assert (health.reached, health.role) == ("single", "primary")
+    assert (health.persistence, health.eviction) == ("fsync everysec", "noeviction")
     assert health.waitaof is valkey
     assert health.memory_used > 0
     assert 0 < health.ping_ms < 1000
@@ -169,13 +170,13 @@ async def test_health_tells_the_facts(store: Place) -> None:
 def test_every_weakness_is_named(
     info: dict[str, object], config: dict[str, str], fatal: bool | None, text: str | None
 ) -> None:
-    problems = judge({**FIT, **info}, {**SURE, **config}, ping_ms=1.0).problems
+    problems = judge({**FIT, **info}, {**SURE, **config}, ping_ms=1.0, reached="single").problems
     assert [problem.fatal for problem in problems] == ([] if fatal is None else [fatal])
     assert all(text in problem.text for problem in problems if text)
 
 
 def test_a_store_that_keeps_its_settings_secret_is_not_refused() -> None:
-    health = judge({**FIT, "aof_enabled": 0, "maxmemory_policy": "noeviction"}, {}, ping_ms=1.0)
+    health = judge({**FIT, "aof_enabled": 0, "maxmemory_policy": "noeviction"}, {}, ping_ms=1.0, reached="single")
     assert (health.fatal, health.persistence, health.eviction) == ((), "unknown", "noeviction")
 
 

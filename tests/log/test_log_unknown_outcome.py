@@ -23,7 +23,7 @@ async def proxy(store: Place) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def log(store: Place, proxy: Proxy) -> AsyncIterator[Log]:
-    async with opened(store, url=proxy.url) as log:
+    async with opened(store, url=proxy.url, limits=IMPATIENT) as log:
         yield log
 
 

@@ -12,7 +12,7 @@ from portero.errors import Invalid, LogDivergence, LogUnavailable
 from portero.log import Log, Pointer, WorkQueue
 from portero.log.group import Group
 from tests.log.proxy import REPLIES, REQUESTS, proxied
-from tests.log.support import NOW, READ, append, background, everything, opened, requested, until, write
+from tests.log.support import IMPATIENT, NOW, READ, append, background, everything, opened, requested, until, write
 from tests.stores import Place
 
 
@@ -204,7 +204,11 @@ async def test_lost_connections_lose_no_work(store: Place) -> None:
 
 
 async def test_a_store_that_hangs_is_left_for_another_connection(store: Place) -> None:
-    async with proxied(store.server.socket) as proxy, opened(store, url=proxy.url) as log, opened(store, "r2") as other:
+    async with (
+        proxied(store.server.socket) as proxy,
+        opened(store, url=proxy.url, limits=IMPATIENT) as log,
+        opened(store, "r2") as other,
+    ):
         hands = Hands()
         async with working(log, hands):
             await ask(other, "a")
