@@ -97,7 +97,7 @@ async def _position(store: Store) -> Position:
     except ServerError as error:
         if error.code == "LOGID":
             raise StoreError(
-                f"The store holds a log named {keys.name!r} without its head: part of it was deleted. Restore a backup, "
+                f"The store holds a log named {keys.name!r} without its head: part of it is gone. Restore a backup, "
                 "or set PORTERO_NAME to begin another log."
             ) from error
         raise

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from portero.domain.ids import Seq
 from portero.errors import LogUnavailable, LogUncertain
-from portero.log import Log
+from portero.log import Appended, Log
 from portero.log.limits import Limits
 from tests.log.proxy import REPLIES, REQUESTS, Proxy, proxied
 from tests.log.support import IMPATIENT, READ, REVOKED, append, everything, opened, until, write
@@ -97,6 +98,32 @@ async def test_an_unknown_append_can_be_repeated_by_its_write_id(log: Log, store
     await until(lambda: log.away is None, "the log is back")
     again = await append(log, write("call/a", 0), write_id="mine")
     assert (again.first, again.repeated) == (1, True)
+
+
+async def test_who_still_waits_when_the_log_is_closed_gets_an_answer(store: Place, proxy: Proxy) -> None:
+    async with opened(store, url=proxy.url, limits=Limits(patience=60)) as log:
+        proxy.hold(REPLIES)
+        lost = await start(log, write("call/a", 0))
+        await until(lambda: "a:call/a" in store.found(), "it is written")
+        proxy.refuses = True
+        proxy.cut()
+        await until(lambda: log.away is not None, "the log is known to be away")
+        assert not lost.done()
+    with pytest.raises(LogUncertain):
+        await asyncio.wait_for(lost, 1)
+    with pytest.raises(LogUnavailable, match="stopping"):
+        await append(log, write("call/b", 0))
+
+
+async def test_the_answer_of_a_caller_that_left_goes_to_whom_it_named(log: Log, proxy: Proxy) -> None:
+    orphans: list[object] = []
+    proxy.hold(REPLIES)
+    left = await start(log, write("call/a", 0), orphaned=orphans.append)
+    stayed = await start(log, write("call/b", 0), orphaned=orphans.append)
+    left.cancel()
+    proxy.release(REPLIES)
+    await stayed
+    assert orphans == [Appended(Seq(1), Seq(1), 0, repeated=False)]
 
 
 async def test_appends_fail_at_once_while_the_store_is_known_to_be_away(store: Place, proxy: Proxy) -> None:
