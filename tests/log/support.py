@@ -1,6 +1,7 @@
 """Short ways to write events and to wait for what must come."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -84,3 +85,17 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 10.0)
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"within {seconds} s it was not so that {what}") from None
+
+
+def servers(data: Path) -> list[int]:
+    """Processes that hold the folder's lock open: the servers, and none of us."""
+    lock = data / "store" / "lock"
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            held = any(fd.readlink() == lock.resolve() for fd in (process / "fd").iterdir())
+        except OSError:
+            continue
+        if held and process.name.isdecimal() and int(process.name) != os.getpid():
+            found.append(int(process.name))
+    return found

@@ -18,7 +18,7 @@ import pytest
 from portero.domain.ids import ReplicaId
 from portero.errors import DataFolderInUse, LogUnavailable, StoreError
 from portero.log import Log, embedded, open_log
-from tests.log.support import USUAL, append, everything, following, until, write
+from tests.log.support import USUAL, append, everything, following, servers, until, write
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,20 +30,6 @@ def data() -> Iterator[Path]:
     for pid in servers(folder / "data"):
         os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder)
-
-
-def servers(data: Path) -> list[int]:
-    """Processes that hold the folder's lock open: the servers, and none of us."""
-    lock = data / "store" / "lock"
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            held = any(fd.readlink() == lock.resolve() for fd in (process / "fd").iterdir())
-        except OSError:
-            continue
-        if held and process.name.isdecimal() and int(process.name) != os.getpid():
-            found.append(int(process.name))
-    return found
 
 
 def mode(path: Path) -> int:
