@@ -71,20 +71,22 @@ async def test_two_acquire_at_once_and_one_gets_it(store: Place) -> None:
 
 
 class Work:
-    """Remembers between which epochs it ran."""
+    """Who works now, and whether two ever did at once."""
 
     def __init__(self) -> None:
-        self.running: list[int] = []
-        self.ended: list[int] = []
+        self.running: list[str] = []
+        self.epochs: list[int] = []
+        self.overlapped = False
 
-    def named(self) -> Callable[[int], Awaitable[None]]:
+    def by(self, name: str) -> Callable[[int], Awaitable[None]]:
         async def work(epoch: int) -> None:
-            self.running.append(epoch)
+            self.overlapped |= bool(self.running)
+            self.running.append(name)
+            self.epochs.append(epoch)
             try:
                 await asyncio.Event().wait()
             finally:
-                self.running.remove(epoch)
-                self.ended.append(epoch)
+                self.running.remove(name)
 
         return work
 
@@ -96,35 +98,37 @@ async def test_the_work_of_who_loses_it_is_stopped_before_the_next_begins(store:
         opened(store, "r2") as fine,
     ):
         work = Work()
-        first, second = (Lease(log, "poller", ttl_seconds=0.8) for log in (cut, fine))
-        async with background(first.run_while_held(work.named())):
-            await until(lambda: work.running == [1], "the first works")
-            async with background(second.run_while_held(work.named())):
-                await asyncio.sleep(1.0)
-                assert work.running == [1]
+        first, second = (Lease(log, "poller", ttl_seconds=1.0) for log in (cut, fine))
+        async with background(first.run_while_held(work.by("first"))):
+            await until(lambda: work.running == ["first"], "the first works")
+            async with background(second.run_while_held(work.by("second"))):
                 proxy.hold(REQUESTS)
                 proxy.hold(REPLIES)
-                overlap = False
-
-                def changed() -> bool:
-                    nonlocal overlap
-                    overlap |= len(work.running) > 1
-                    return work.running == [2]
-
-                await until(changed, "the second works")
-                assert not overlap
-                assert work.ended == [1]
+                await until(lambda: work.running == ["second"], "the second works")
                 proxy.release(REQUESTS)
                 proxy.release(REPLIES)
-            await until(lambda: work.running == [3], "the first works again after the second has stopped")
+            await until(lambda: work.running == ["first"], "the first works again after the second has stopped")
+        assert not work.overlapped
+        assert work.epochs == sorted(set(work.epochs))
+
+
+async def test_who_waits_does_not_get_it_while_it_is_kept(store: Place) -> None:
+    async with opened(store, "r1") as one, opened(store, "r2") as two:
+        work = Work()
+        first, second = (Lease(log, "poller", ttl_seconds=3.0) for log in (one, two))
+        async with background(first.run_while_held(work.by("first"))):
+            await until(lambda: work.running == ["first"], "the first works")
+            async with background(second.run_while_held(work.by("second"))):
+                await asyncio.sleep(4.0)  # longer than it lives without being kept
+                assert (work.running, work.epochs) == (["first"], [1])
 
 
 async def test_without_the_store_it_ends_by_its_own_clock(store: Place) -> None:
     async with proxied(store.server.socket) as proxy, opened(store, url=proxy.url) as log:
         work = Work()
         lease = Lease(log, "poller", ttl_seconds=0.6)
-        async with background(lease.run_while_held(work.named())):
-            await until(lambda: work.running == [1], "it works")
+        async with background(lease.run_while_held(work.by("it"))):
+            await until(lambda: work.running == ["it"], "it works")
             proxy.refuses = True
             proxy.cut()
             await until(lambda: work.running == [], "it has stopped", 1.5)
@@ -150,7 +154,7 @@ async def test_work_that_fails_gives_the_lease_back_and_says_so(log: Log) -> Non
 
 async def test_who_is_stopped_gives_the_lease_back(log: Log) -> None:
     work = Work()
-    async with background(Lease(log, "poller").run_while_held(work.named())):
-        await until(lambda: work.running == [1], "it works")
+    async with background(Lease(log, "poller").run_while_held(work.by("it"))):
+        await until(lambda: work.running == ["it"], "it works")
     assert work.running == []
     assert await Lease(log, "poller").acquire()
