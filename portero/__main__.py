@@ -4,9 +4,12 @@ import sys
 
 
 def main() -> None:
-    from portero.cli.root import run
+    try:
+        from portero.cli.root import run
 
-    sys.exit(run(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # while it is still being imported
+        sys.exit(130)
 
 
 if __name__ == "__main__":

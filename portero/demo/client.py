@@ -54,7 +54,7 @@ async def wait_until_ready(instance: Instance) -> None:
     async with httpx2.AsyncClient(trust_env=False) as http:
         with suppress(TimeoutError):
             async with asyncio.timeout(READY_SECONDS):
-                while instance.gateway.returncode is None:
+                while instance.gateway.poll() is None:
                     with suppress(httpx2.TransportError):  # it does not listen yet
                         if (await http.get(f"http://127.0.0.1:{instance.port}/ready")).status_code == HTTPStatus.OK:
                             return

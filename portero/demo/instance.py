@@ -11,9 +11,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import attrs
 
@@ -38,6 +38,9 @@ _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "COLUMNS",
 """What the demo takes over from the person's environment: no token, no store, no bot of theirs."""
 
 STOP_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 0.02
+
+Process = subprocess.Popen[bytes]
 
 
 class DemoFailed(PorteroError):
@@ -52,7 +55,7 @@ class Instance:
     environment: dict[str, str]
     port: int
     token: str
-    gateway: asyncio.subprocess.Process
+    gateway: Process
 
     @property
     def url(self) -> str:
@@ -70,38 +73,48 @@ class Instance:
     async def command(self, *arguments: str) -> int:
         """Runs ``portero …`` as a second actor would, in a process of its own that prints where the demo prints."""
         sys.stdout.flush()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "portero", *arguments, cwd=self.folder, env=self.environment
-        )
+        process = _start(self.folder, self.environment, *arguments)
         try:
-            return await process.wait()
+            return await _end_of(process)
         finally:
-            if process.returncode is None:
-                _tell(process, signal.SIGTERM)
-                await process.wait()
+            process.terminate()
+            process.wait()
+
+
+def _start(folder: Path, environment: dict[str, str], *arguments: str, output: IO[bytes] | None = None) -> Process:
+    """A Ctrl-C is for the demo, which then ends its processes in good order: they have a session of their own.
+
+    Not a process of asyncio: a cancellation while it starts one leaves that one, or a warning, behind.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", "portero", *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
+async def _end_of(process: Process) -> int:
+    """Its exit code, once it has ended."""
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - a process has no event
+        await asyncio.sleep(LOOK_SECONDS)
+    await asyncio.sleep(0)  # where a Ctrl-C ended it, that is for us too, and comes first
+    return code
 
 
 @asynccontextmanager
 async def throw_away() -> AsyncIterator[Instance]:
     """Starts a gateway in a new folder; whatever happens, stops it with all it started, and removes the folder."""
     folder = Path(tempfile.mkdtemp(prefix="portero-demo-"))
-    gateway: asyncio.subprocess.Process | None = None
+    gateway: Process | None = None
     try:
         port, token = _free_port(), secrets.token_urlsafe(24)
         environment = _prepare(folder, port, token)
         with (folder / "gateway.log").open("wb") as log:
-            gateway = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "portero",
-                "serve",
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a Ctrl-C is for the demo, which then stops the gateway in good order
-            )
+            gateway = _start(folder, environment, "serve", output=log)
         yield Instance(folder, environment, port, token, gateway)
     finally:
         # a second, impatient Ctrl-C must not leave anything behind
@@ -148,21 +161,14 @@ def _free_port() -> int:
         return port
 
 
-def _tell(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """Not by the process's own ``terminate``: that looks whether it has ended, and asyncio then misses its end."""
-    with suppress(ProcessLookupError):
-        os.kill(process.pid, number)
-
-
-async def _stop(gateway: asyncio.subprocess.Process, data: Path) -> None:
+async def _stop(gateway: Process, data: Path) -> None:
     """Ends the gateway as Ctrl-C would; one that does not end in time is killed, and then its store is ended for it."""
-    _tell(gateway, signal.SIGTERM)
+    gateway.terminate()
     try:
-        await asyncio.wait_for(gateway.wait(), STOP_SECONDS)
+        await asyncio.wait_for(_end_of(gateway), STOP_SECONDS)
     except TimeoutError:
-        with suppress(ProcessLookupError):
-            os.killpg(gateway.pid, signal.SIGKILL)
-        await gateway.wait()
+        os.killpg(gateway.pid, signal.SIGKILL)
+        gateway.wait()
     if gateway.returncode != 0:
         from portero.log.embedded import EmbeddedStore  # takes a while to import, and is hardly ever needed here
 

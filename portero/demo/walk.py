@@ -35,15 +35,19 @@ async def demo() -> None:
         from portero.demo.client import connected, wait_until_ready  # the gateway starts while this is imported
 
         await wait_until_ready(instance)
+        failed: DemoFailed | None = None
         try:
             async with connected(instance) as client:
-                await Walk(instance, client).all()
-        except DemoFailed:
-            raise
+                try:
+                    await Walk(instance, client).all()
+                except DemoFailed as error:  # told once we are out of the client, which wraps what passes through it
+                    failed = error
         except Exception as error:
             complain(*instance.gateway_output().splitlines())
             text = "The demo's gateway stopped answering; above is what it printed. `portero doctor` may know why."
             raise DemoFailed(text) from error
+        if failed is not None:
+            raise failed
     click.echo(f"\nThat was it, in {time.monotonic() - started:.0f} seconds; nothing of it is left on this machine.")
     click.echo("Now yours: `portero serve` starts a gateway and prints how to connect Claude Code.")
 

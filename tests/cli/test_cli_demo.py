@@ -97,7 +97,7 @@ def test_it_leaves_nothing_when_it_is_ended_early(folder: Path, moment: str, end
     else:
         demo.send_signal(ending)
     _, errors = demo.communicate(timeout=30)
-    assert demo.returncode == 130
+    assert demo.returncode == 130, errors
     assert errors.strip() == ""
     eventually(lambda: nothing_is_left(folder), f"nothing is left: {processes(folder)}")
 
