@@ -1,5 +1,6 @@
 """What tests of several areas stand on: the stores, and how properties are tried."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,17 +12,20 @@ from tests.stores import REDIS, VALKEY, Place, Server
 settings.register_profile("shared-cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-cores")
 
+# A job in the background is started with Ctrl-C ignored and hands that on to what it starts; some tests send one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[Server]:
-    server = Server(VALKEY, tcp=True).start()
+    server = Server(VALKEY, tcp=True, lasting=True).start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[Server]:
-    server = Server(REDIS, tcp=True).start()
+    server = Server(REDIS, tcp=True, lasting=True).start()
     yield server
     server.stop()
 
