@@ -1,9 +1,11 @@
 """Real store servers on private unix sockets: the newest Valkey and the oldest Redis that Portero works with."""
 
+import ctypes
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -41,8 +43,12 @@ def binary(kind: str) -> str:
 class Server:
     """A server process with its own folder, which survives a restart. ``port`` is 0 unless ``tcp``."""
 
-    def __init__(self, kind: str, *, tcp: bool = False, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, kind: str, *, tcp: bool = False, settings: Mapping[str, str] | None = None, lasting: bool = False
+    ) -> None:
+        """``lasting``: for the whole session, so it must end with it even when the session is killed."""
         self.kind = kind
+        self.lasting = lasting
         # A socket's path must be shorter than 108 bytes, and pytest's own folders are not.
         self.folder = Path(tempfile.mkdtemp(prefix="pt-", dir="/tmp"))
         self.socket = self.folder / "s"
@@ -67,6 +73,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=_die_with_parent if self.lasting else None,  # noqa: PLW1509  # session fixtures have no threads yet
             )
         eventually(self.answers, f"{self.kind} answers")
         return self
@@ -127,6 +134,12 @@ class Place:
     def clear(self) -> None:
         if keys := self.found():
             self.redis.unlink(*map(self.key, keys))
+
+
+def _die_with_parent() -> None:
+    """Asks Linux to end this process with the thread that started it (PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def free_port() -> int:
