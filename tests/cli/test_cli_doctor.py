@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 
 from portero.cli.doctor.certificate import days_left
-from portero.cli.doctor.finding import Grade
-from portero.cli.doctor.store import judge
-from portero.log.health import judge as health_of
 from tests.cli.home import Home
-from tests.stores import eventually, free_port
+from tests.stores import VALKEY, Place, Server, eventually, free_port
 
 
 def checks(home: Home) -> dict[str, list[tuple[str, str]]]:
@@ -81,10 +78,26 @@ def test_the_doctor_says_that_the_store_cannot_be_reached(home: Home) -> None:
     assert "s3cret" not in ran.out + ran.err
 
 
-def test_a_store_that_would_lose_events_fails() -> None:
-    info = {"redis_version": "7.2.4", "role": "master", "aof_enabled": 0, "used_memory": 95, "maxmemory": 100}
-    findings = judge(health_of(info, {"save": "", "maxmemory-policy": "allkeys-lru"}, ping_ms=1))
-    assert [finding.grade for finding in findings] == [Grade.OK, Grade.FAIL, Grade.WARN, Grade.FAIL]
+def test_a_store_that_would_lose_events_fails(tmp_path: Path) -> None:
+    server = Server(
+        VALKEY, settings={"appendonly": "no", "maxmemory": "200mb", "maxmemory-policy": "allkeys-lru"}
+    ).start()
+    try:
+        home = Home(tmp_path, Place(server))
+        home.configure()
+        home.extra["PORT"] = str(free_port())
+        found = checks(home)["store"]
+        assert home.run("serve").code == 1
+    finally:
+        server.stop()
+    assert {state for state, _ in found} == {"fail"}
+    assert any("maxmemory-policy allkeys-lru" in text for _, text in found)
+    assert any("appendonly yes" in text for _, text in found)
+
+
+def test_a_store_that_may_lose_a_second_is_warned_of(home: Home) -> None:
+    home.configure()
+    assert any(state == "warn" and "appendfsync always" in text for state, text in checks(home)["store"])
 
 
 class _BotApi(BaseHTTPRequestHandler):
