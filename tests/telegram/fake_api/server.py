@@ -84,7 +84,8 @@ class FakeApi:
             if left <= 0:
                 raise AssertionError(f"not within {seconds} s: {what}")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.world.changed.wait(), min(left, 0.05))
+                async with asyncio.timeout(min(left, 0.05)):
+                    await self.world.changed.wait()
         return found
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -103,8 +104,7 @@ class FakeApi:
         """Telegram goes away; what it knows stays, and ``start`` brings it back at the same address."""
         if self._delivering is not None:
             self._delivering.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._delivering
+            await asyncio.wait([self._delivering])
         if self._runner is not None:
             await self._runner.cleanup()
         self._runner = None
@@ -187,7 +187,8 @@ class FakeApi:
                 mine.done() or mine.set_result(None)
                 return []
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.world.changed.wait(), min(left, 0.05))
+                async with asyncio.timeout(min(left, 0.05)):
+                    await self.world.changed.wait()
 
     async def _deliver(self) -> None:
         """Webhook: each update is posted until it is taken with a 2xx, in order."""
@@ -196,7 +197,8 @@ class FakeApi:
                 webhook, updates = self.methods.webhook, self.world.updates
                 if webhook is None or not updates:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.world.changed.wait(), 0.05)
+                        async with asyncio.timeout(0.05):
+                            await self.world.changed.wait()
                     continue
                 headers = {"X-Telegram-Bot-Api-Secret-Token": webhook["secret"]} if webhook["secret"] else {}
                 try:
