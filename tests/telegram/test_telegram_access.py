@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from portero.domain.values import Status
-from portero.settings import Secret
-from portero.telegram.people import ATTEMPTS, Answer, PairingCode
+from portero.settings import Secret, TelegramSettings
+from portero.telegram.people import ATTEMPTS, Answer, PairingCode, People, Sender
 from tests.stores import Place
 from tests.telegram.office import ANA, BEN, EVE, Office, open_office, settings_for
 
@@ -138,6 +138,26 @@ async def test_pairing_is_off_when_somebody_is_configured(valkey: Place) -> None
         office.eve.says("/pair sesame")
         await office.says("has its admin already", chat=EVE)
         assert not list(office.first.view.admins)
+
+
+def test_people_are_known_by_id_chat_and_face() -> None:
+    people = People.of(settings_with(admin_chat_id=GROUP, admin_user_ids=(ANA, BEN)), [])
+    assert people == People(GROUP, frozenset({ANA, BEN}))
+    assert people.may(Sender(ANA, GROUP))
+    assert people.may(Sender(ANA, ANA))
+    assert not people.may(Sender(ANA, GROUP, masked=True))
+    assert not people.may(Sender(ANA, BEN))
+    assert not people.may(Sender(EVE, GROUP))
+    assert not people.may(Sender(GROUP, GROUP))
+    alone = People.of(settings_with(admin_chat_id=ANA), [])
+    assert alone == People(ANA, frozenset({ANA}))
+    nobody = People.of(settings_with(admin_chat_id=None), [])
+    assert nobody == People(None, frozenset())
+    assert not nobody.may(Sender(ANA, ANA))
+
+
+def settings_with(**more: Any) -> TelegramSettings:
+    return TelegramSettings(token=Secret("1:a"), **more)
 
 
 def test_codes_are_counted_whoever_tries() -> None:

@@ -123,6 +123,22 @@ async def test_a_failure_is_told_at_once_and_aloud(valkey: Place) -> None:
         assert told.reply_to == (await office.card(call)).id
 
 
+async def test_a_late_edit_of_an_old_state_does_not_stay(valkey: Place) -> None:
+    """Two replicas edit one card, and the one that knew less comes last."""
+    async with open_office(valkey, replicas=2) as office:
+        call = await office.first.ask()
+        card = await office.card(call)
+        old = office.first.call(call)
+        office.ana.taps(card, "Approve")
+        await office.status(call, Status.COMPLETED)
+        await office.until(lambda: "Done in" in card.text, "the card tells the outcome")
+        before = len(card.log)
+        await office.replicas[1].bot.notifier.call_changed(old)
+        assert "Approval needed" in card.log[before]
+        assert "Done in" in card.text
+        assert card.keyboard == []
+
+
 async def test_approvals_expire_and_say_so(valkey: Place) -> None:
     async with open_office(valkey) as office:
         call = await office.first.ask()

@@ -143,6 +143,24 @@ def test_any_name_of_a_tool_and_any_shape_of_arguments(name: str, arguments: Any
     assert_complete(message, text)
 
 
+SMALL = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text("abc é\n", max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(TOOLS, st.dictionaries(NAMES, SMALL, max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_what_fits_is_on_the_card(tool: str, arguments: dict[str, Any]) -> None:
+    text = json.dumps(arguments)
+    message = card(asked(tool, text), text, SETTING)
+    count = len(parse(text).leaves)
+    if count <= 25:
+        assert message.attachment is None
+        assert f"{count} of {count} argument" in rich.plain(message.text)
+
+
 @given(ARGUMENTS)
 @settings(max_examples=60, deadline=None)
 def test_foreign_text_is_never_live(arguments: dict[str, Any]) -> None:
