@@ -2,6 +2,7 @@
 
 from portero.domain.values import Action, Status
 from tests.stores import Place
+from tests.telegram.fake_api.errors import ApiError
 from tests.telegram.office import ANA, CLI, Office, open_office, settings_for
 
 HOUR = 3_600_000
@@ -106,6 +107,22 @@ async def test_failures_of_unasked_calls_are_told_at_once_but_not_each(valkey: P
         await office.first.run("fail", code=5, message="broken again")
         await office.says("and 4 more since the last message")
         assert len(texts(office, "A call failed")) == 2
+
+
+async def test_a_notice_that_could_not_be_sent_is_sent_later(valkey: Place) -> None:
+    async with open_office(valkey) as office:
+        await office.asks(office.ana, "/whoami")
+        trouble = ApiError(500, "Internal Server Error")
+        office.api.fail("sendMessage", trouble, trouble)
+        await office.first.run("fail", code=5, message="broken")
+        await office.says("A call failed", seconds=20)
+        call = await office.first.ask()
+        await office.card(call)
+        office.api.fail("sendMessage", trouble)
+        office.clock.ahead += 12 * HOUR + 60_000
+        await office.says("Still waiting", seconds=20)
+        await office.asks(office.ana, "/whoami")
+        assert len(texts(office, "Still waiting")) == len(texts(office, "A call failed")) == 1
 
 
 async def test_an_unknown_outcome_asks_what_is_true(valkey: Place) -> None:

@@ -48,6 +48,7 @@ class Announcer:
     def __init__(self, context: Context, note: Note) -> None:
         self._context, self._note = context, note
         self._told: int | None = None
+        self._made: tuple[int, Message | None] | None = None
         self._quiet: dict[str, _Quiet] = {}
         self._makers: dict[str, Callable[[Entry], Message | None]] = {
             "ExecutionFailed": self._failed,
@@ -60,11 +61,14 @@ class Announcer:
         if self._told is None:
             self._told = await self._start()
         for entry in context.core.view.activity.since(self._told):
-            message = self._message(entry)
+            if self._made is None or self._made[0] != entry.seq:  # made once, also when it must be sent again
+                self._made = (entry.seq, self._message(entry))
+            message = self._made[1]
             if message is not None and chat is not None:
                 await context.client.send(chat, message)
-                await self._note.save(str(entry.seq))
             self._told = entry.seq
+            if message is not None:
+                await self._note.save(str(entry.seq))
 
     async def save(self) -> None:
         """What was passed over in silence need not be looked at again."""

@@ -17,6 +17,7 @@ class Pinned:
     def __init__(self, context: Context, note: Note) -> None:
         self._context, self._note = context, note
         self._shown: str | None = None
+        self._ref: str | None = None
 
     async def look(self) -> None:
         """Edits it when something changed; sends and pins one where there is none and something waits."""
@@ -29,12 +30,13 @@ class Pinned:
         wanted = f"{chat} {rich.html(message.text)}"
         if wanted == self._shown:
             return
-        ref = await self._note.load()
+        ref = self._ref or await self._note.load()
         if ref is not None and ref.startswith(f"{chat}:"):
             try:
                 await context.client.edit(chat, int(ref.partition(":")[2]), message)
             except (Gone, Refused) as error:
                 logger.info("the pinned message is replaced", error=str(error))
+                self._ref = None
             else:
                 self._shown = wanted
                 return
@@ -44,7 +46,8 @@ class Pinned:
 
     async def _pin(self, chat: int, message: Message) -> None:
         number = await self._context.client.send(chat, message)
-        await self._note.save(f"{chat}:{number}")
+        self._ref = f"{chat}:{number}"
+        await self._note.save(self._ref)
         try:
             await self._context.client.pin(chat, number)
         except TelegramError as error:  # in a group the bot needs the right to; the message is of use unpinned too

@@ -4,6 +4,7 @@ from typing import Final
 
 from handlers.notification import Notified, record, tell
 from portero.domain.call import Call
+from portero.domain.ids import CallId
 from portero.telegram.cards import CARD
 from portero.telegram.context import Context
 from portero.telegram.render import notices
@@ -21,26 +22,38 @@ UNSEEN_MS: Final = 120_000
 class Reminders:
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._sent: dict[tuple[CallId, str], str] = {}
+        """Reminders whose record on the log is not known to have succeeded: those are recorded, not sent again."""
 
     async def look(self) -> None:
         """Sends what is due; what was sent stands on the log, so nobody is reminded twice."""
-        context = self._context
-        chat = context.people().chat
+        chat = self._context.people().chat
         if chat is None:
             return
-        now = context.core.clock()
-        for channel, due in self._due(now):
-            groups = [due] if len(due) > SEPARATE else [[call] for call in due]
-            for group in groups:
-                card = group[0].ref(CARD) if len(group) == 1 else None
-                reply_to = int(card.partition(":")[2]) if card is not None else None
-                message = notices.reminder(group, context.drawing.hour)
-                number = await context.client.send(chat, message, reply_to=reply_to)
-                for call in group:
-                    told = [Notified(f"{chat}:{number}", channel)]
-                    if channel == LAST and call.ref(HALF) is None:
-                        told.append(Notified(f"{chat}:{number}", HALF))
-                    await record(context.core, call.id, told)
+        for channel, due in self._due(self._context.core.clock()):
+            unsent = [call for call in due if (call.id, channel) not in self._sent]
+            for group in [unsent] if len(unsent) > SEPARATE else [[call] for call in unsent]:
+                ref = await self._remind(chat, group)
+                self._sent |= {(call.id, channel): ref for call in group}
+            for call in due:
+                await self._record(call, channel, self._sent[call.id, channel])
+            if due:
+                await self._context.core.catch_up()  # or the next look would not see what was recorded
+                self._sent = {}
+
+    async def _remind(self, chat: int, group: list[Call]) -> str:
+        card = group[0].ref(CARD) if len(group) == 1 else None
+        reply_to = int(card.partition(":")[2]) if card is not None else None
+        number = await self._context.client.send(
+            chat, notices.reminder(group, self._context.drawing.hour), reply_to=reply_to
+        )
+        return f"{chat}:{number}"
+
+    async def _record(self, call: Call, channel: str, ref: str) -> None:
+        told = [Notified(ref, channel)]
+        if channel == LAST and call.ref(HALF) is None:
+            told.append(Notified(ref, HALF))
+        await record(self._context.core, call.id, told)
 
     async def sweep(self) -> None:
         """Shows approvals that nobody has seen."""
