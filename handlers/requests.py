@@ -23,7 +23,7 @@ from portero.errors import LogUncertain, PolicyMoved, VersionConflict
 from portero.log import Appended, Write
 
 BLOB_BYTES = 32_768
-"""Arguments and results above this are kept beside the log, so that views stay small."""
+"""Arguments above this are kept beside the log, so that views stay small."""
 
 STARTED_VERSION = 3
 """A call that is allowed at once stands here after its first append: requested, decided, started."""
