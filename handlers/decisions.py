@@ -113,7 +113,9 @@ class Decisions:
         def build(now: Millis) -> tuple[Write, ...]:
             state = core.view.calls.get(call)
             events = tuple(calls.decide(state, MarkRead(), now)) if state is not None else ()
-            return (Write(call_aggregate(call), state.version, events),) if events and state is not None else ()
+            if not events or state is None:
+                return ()
+            return (Write(call_aggregate(call), state.version, events, ends=state.finished),)
 
         await core.commit(build, actor=by)
 
@@ -142,7 +144,7 @@ class Decisions:
                 return ()
             after = calls.preview(state, events, now, by)
             status = after.status
-            write = Write(call_aggregate(call), state.version, events, timer=calls.timer(after), work=work)
+            write = Write(call_aggregate(call), state.version, events, calls.timer(after), work, after.finished)
             return (write, *extra(now))
 
         appended = await core.commit(build, actor=by)

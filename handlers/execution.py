@@ -174,4 +174,4 @@ def _unsent(state: calls.Call, code: int, message: str) -> RecordFailure:
 def _write(state: calls.Call, command: Deny | RecordFailure, now: Millis) -> Write:
     """The end of a call that does not run."""
     events = tuple(calls.decide(state, command, now))
-    return Write(call_aggregate(state.id), state.version, events, timer=None, work=("notification",))
+    return Write(call_aggregate(state.id), state.version, events, timer=None, work=("notification",), ends=True)

@@ -55,7 +55,7 @@ class Expiry:
                 return ()
             after = calls.preview(state, events, now, SYSTEM)
             work = ("execution",) if after.status is Status.QUEUED else ("notification",)
-            return (Write(aggregate, state.version, events, timer=calls.timer(after), work=work),)
+            return (Write(aggregate, state.version, events, calls.timer(after), work, after.finished),)
 
         await core.commit(build, actor=SYSTEM, urgent=True)
         state = core.view.calls.get(call)

@@ -92,7 +92,7 @@ async def record(
             return ()
         # While it runs, its timer is the lease, which the heartbeat has moved on since the call started.
         timer = KEEP if after.status is Status.EXECUTING else calls.timer(after)
-        return (Write(call_aggregate(call), state.version, tuple(events), timer=timer),)
+        return (Write(call_aggregate(call), state.version, tuple(events), timer=timer, ends=after.finished),)
 
     if commands:
         await core.commit(build, actor=SYSTEM, cause=cause)

@@ -79,7 +79,7 @@ class Recorder:
                 (event,),
                 timer=None,
                 work=("notification",) if announced else (),
-                ends=not announced,
+                ends=True,
             ),
             actor=SYSTEM,
             now=core.clock(),
@@ -108,7 +108,9 @@ class Recorder:
                 return ()
             after = calls.preview(state, events, now, SYSTEM)
             work = ("execution",) if after.status is Status.QUEUED else ("notification",)
-            return (Write(call_aggregate(execution.call), state.version, events, timer=calls.timer(after), work=work),)
+            return (
+                Write(call_aggregate(execution.call), state.version, events, calls.timer(after), work, after.finished),
+            )
 
         await core.catch_up()
         await core.commit(

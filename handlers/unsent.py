@@ -70,4 +70,4 @@ class Unsent:
             return ()
         events = tuple(calls.decide(state, command, now))
         work = ("notification",) if state.asked else ()
-        return (Write(call_aggregate(call), state.version, events, timer=None, work=work, ends=not state.asked),)
+        return (Write(call_aggregate(call), state.version, events, timer=None, work=work, ends=True),)

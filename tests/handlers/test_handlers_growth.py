@@ -1,0 +1,68 @@
+"""The store keeps nothing for good of a call that has ended, however it ended, beside what stands on the log."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from handlers.notification import Notified
+from portero.domain.call import Call
+from portero.domain.ids import CallId, Millis
+from portero.domain.values import TERMINAL, Actor, Resolution, Status
+from tests.handlers.replica import ADMIN, open_replica
+from tests.log.support import until
+from tests.stores import Place
+
+CLIENT = Actor("client", "client")
+
+
+class Teller:
+    """A channel that always tells, so that something is written of each call also after its end."""
+
+    channel = "test"
+
+    def __init__(self) -> None:
+        self.told: list[tuple[CallId, Status]] = []
+
+    async def call_changed(self, call: Call) -> Sequence[Notified]:
+        self.told.append((call.id, call.status))
+        return [Notified(f"ref {len(self.told)}", self.channel)]
+
+
+def lasting(place: Place) -> set[str]:
+    """The heads of calls that have no end set."""
+    return {key for key in place.found() if key.startswith("a:call/") and place.redis.ttl(place.key(key)) == -1}
+
+
+async def test_heads_of_calls_expire_however_they_end(valkey: Place, tmp_path: Path) -> None:
+    teller, now = Teller(), [1_700_000_000_000]
+    async with open_replica(valkey, notifier=teller, clock=lambda: Millis(now[0])) as replica:
+        ran, failed = await replica.approved(id="ran"), await replica.approved(id="failed", fail="no")
+        lost = await replica.approved(id="lost", die=str(tmp_path / "died"))
+        denied, cancelled, expired = [await replica.ask(id=id) for id in "bcd"]
+        await replica.decisions.deny(denied, ADMIN)
+        await replica.decisions.cancel(cancelled, ADMIN)
+        await replica.becomes(ran, Status.COMPLETED)
+        await replica.becomes(failed, Status.ERROR)
+        await replica.becomes(lost, Status.UNKNOWN)
+        assert lasting(valkey) == {f"a:call/{expired}"}
+        now[0] += 100_000_000
+        await replica.expiry.wake(f"call/{expired}")  # type: ignore[arg-type] # an aggregate is a text
+        ended = {ran, failed, lost, denied, cancelled, expired}
+        await until(lambda: ended <= {call for call, told in teller.told if told in TERMINAL}, "their ends were told")
+        for call in ended:
+            await replica.core.catch_up()
+            await replica.decisions.mark_read(call, CLIENT)
+        await replica.core.catch_up()
+        assert lasting(valkey) == set()
+
+
+async def test_what_ended_long_ago_can_still_be_read_settled_and_run_again(valkey: Place, tmp_path: Path) -> None:
+    async with open_replica(valkey) as replica:
+        ran, lost = await replica.approved(id="ran"), await replica.approved(id="lost", die=str(tmp_path / "died"))
+        await replica.becomes(ran, Status.COMPLETED)
+        await replica.becomes(lost, Status.UNKNOWN)
+        valkey.redis.delete(valkey.key(f"a:call/{ran}"), valkey.key(f"a:call/{lost}"))
+        valkey.redis.hset(valkey.key("head"), mapping={"older": replica.view.seq, "newer": replica.view.seq})
+        await replica.decisions.mark_read(ran, CLIENT)
+        await replica.decisions.resolve(lost, ADMIN, Resolution.RUN_AGAIN)
+        await replica.becomes(lost, Status.COMPLETED)
+        assert lasting(valkey) == set()
