@@ -1,5 +1,6 @@
 """What comes of a call that was sent: the event for the log and the answer for the client, both after replacement."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Final
 
@@ -20,9 +21,6 @@ from portero.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
-
-INLINE_RESULT_BYTES: Final = 8_192
-"""Results of asked calls above this are kept as a blob; the log and the views hold a reference."""
 
 METHODS: Final = {
     Kind.TOOL: "tools/call",
@@ -89,7 +87,7 @@ class Outcome:
         event = self.event
         if isinstance(event, ExecutionSucceeded):
             return RecordSuccess(
-                attempt, event.is_error, event.result, event.result_blob, event.result_bytes, event.duration_ms
+                attempt, event.is_error, event.result_blob, event.result_bytes, event.result_digest, event.duration_ms
             )
         if isinstance(event, ExecutionFailed):
             return RecordFailure(attempt, event.error, event.sent, event.duration_ms)
@@ -142,16 +140,15 @@ def error_text(code: int, message: str, data: bytes | None = None) -> str:
 def succeeded(execution: Execution, raw: bytes, replacer: Replacer, duration_ms: int) -> Outcome:
     """``raw`` is the upstream's result as it came. What a client gets at once is not kept; what it fetches later is."""
     result = replacer.to_fake_result(raw)
-    inline = execution.asked and len(result) <= INLINE_RESULT_BYTES
-    blob = execution.asked and not inline
+    kept = execution.asked
     event = ExecutionSucceeded(
         is_error=is_error(result),
-        result=result.decode() if inline else None,
-        result_blob=f"{execution.call}.result.{execution.attempt}" if blob else None,
+        result_blob=f"{execution.call}.result.{execution.attempt}" if kept else None,
         result_bytes=len(result),
+        result_digest=hashlib.sha256(result).hexdigest() if kept else None,
         duration_ms=duration_ms,
     )
-    return Outcome(event, Done(execution.call, result), result if blob else b"")
+    return Outcome(event, Done(execution.call, result), result if kept else b"")
 
 
 def failed(execution: Execution, error: UpstreamError, replacer: Replacer, duration_ms: int) -> Outcome:

@@ -1,5 +1,6 @@
 """A client's request, from policy to answer: replaced, decided and on the log before one byte reaches the upstream."""
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 
@@ -179,6 +180,7 @@ class Requests:
             replica=core.log.replica,
             lease_until=Millis(now + core.lease_ms),
             retry_safe=core.retry_lost and bool(facts.read_only or facts.idempotent),
+            arguments_digest=hashlib.sha256(stored.arguments).hexdigest() if large else None,
         )
 
     async def _append(self, call: CallId, command: RequestCall, stored: _Stored, now: Millis) -> Appended:

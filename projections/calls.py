@@ -197,7 +197,7 @@ class Calls:
 
 
 def _text_held(call: Call) -> int:
-    return len(call.arguments) + len(call.extra or "") + len(call.result or "") + len(call.error or "")
+    return len(call.arguments) + len(call.extra or "") + len(call.error or "")
 
 
 def _without_arguments(call: Call) -> Call:

@@ -19,7 +19,7 @@ from projections.recent import RecentState
 from projections.replicas import Replica
 from projections.upstreams import UpstreamsState
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raise it with every change to what a state means. An older or newer snapshot is not read; the log is."""
 
 _NAME: Final = b"portero view "

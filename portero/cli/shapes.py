@@ -27,7 +27,7 @@ def task(call: Call) -> Shape:
     for name, at in (("approvedAt", call.approved_at), ("executedAt", call.started_at), ("checkedAt", call.read_at)):
         if at is not None:
             shape[name] = iso(at)
-    shape["hasResult"] = call.status is Status.COMPLETED and (call.result is not None or call.result_blob is not None)
+    shape["hasResult"] = call.status is Status.COMPLETED and call.result_blob is not None
     if call.status in {Status.ERROR, Status.UNKNOWN}:
         shape["error"] = error_message(call)
     return shape

@@ -93,6 +93,7 @@ def _request(state: Call | None, command: RequestCall, now: Millis, locked: bool
         command.arguments_blob,
         command.arguments_bytes,
         command.extra,
+        command.arguments_digest,
     )
     decided = PolicyDecided(command.action, command.reason, command.policy_version)
     if command.action is Action.DENY:
@@ -163,7 +164,7 @@ def _is_current(state: Call, attempt: int) -> bool:
 
 
 def _succeed(state: Call, command: RecordSuccess, now: Millis, locked: bool) -> CallEvents:
-    values = (command.is_error, command.result, command.result_blob, command.result_bytes)
+    values = (command.is_error, command.result_blob, command.result_bytes, command.result_digest)
     if _is_current(state, command.attempt):
         return [ExecutionSucceeded(*values, command.duration_ms)]
     if _is_known(state, command.attempt):
@@ -178,7 +179,7 @@ def _fail(state: Call, command: RecordFailure, now: Millis, locked: bool) -> Cal
         return [ExecutionFailed(command.error, command.sent, command.duration_ms)]
     if _is_known(state, command.attempt):
         return []
-    return [LateOutcomeRecorded(True, None, error=command.error, attempt=command.attempt)]
+    return [LateOutcomeRecorded(True, error=command.error, attempt=command.attempt)]
 
 
 def _is_known(state: Call, attempt: int) -> bool:

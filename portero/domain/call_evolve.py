@@ -80,7 +80,7 @@ def _started(state: Call, event: ExecutionStarted, recorded: AnyRecorded) -> Cal
 
 
 def _succeeded(state: Call, event: ExecutionSucceeded, recorded: AnyRecorded) -> Call:
-    outcome = Outcome(event.is_error, event.result, event.result_blob, event.result_bytes, event.duration_ms)
+    outcome = Outcome(event.is_error, event.result_blob, event.result_bytes, event.result_digest, event.duration_ms)
     return _with(state, recorded, status=Status.COMPLETED, outcome=outcome, ended_at=recorded.meta.at)
 
 
@@ -159,9 +159,9 @@ def _late(state: Call, event: LateOutcomeRecorded, recorded: AnyRecorded) -> Cal
     outcome = replace(
         state.outcome or Outcome(),
         is_error=event.is_error,
-        result=event.result,
         result_blob=event.result_blob,
         result_bytes=event.result_bytes,
+        result_digest=event.result_digest,
         error=event.error,
     )
     if state.status is Status.CANCELLED:

@@ -75,9 +75,9 @@ class Outcome(msgspec.Struct, frozen=True):
     """What came of the execution."""
 
     is_error: bool = False
-    result: str | None = None
     result_blob: str | None = None
     result_bytes: int = 0
+    result_digest: str | None = None
     duration_ms: int = 0
     error: str | None = None
     unknown_reason: str | None = None

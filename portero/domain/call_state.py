@@ -222,17 +222,18 @@ class Call(msgspec.Struct, frozen=True):
         return self.outcome.is_error if self.outcome else False
 
     @property
-    def result(self) -> str | None:
-        """JSON text; None when there is none, or when it is kept as ``result_blob`` or not kept."""
-        return self.outcome.result if self.outcome else None
-
-    @property
     def result_blob(self) -> str | None:
+        """Where its result is kept for a time; None when there is none, or none that anybody fetches later."""
         return self.outcome.result_blob if self.outcome else None
 
     @property
     def result_bytes(self) -> int:
         return self.outcome.result_bytes if self.outcome else 0
+
+    @property
+    def result_digest(self) -> str | None:
+        """SHA-256, hex, of the result that is or was kept."""
+        return self.outcome.result_digest if self.outcome else None
 
     @property
     def error(self) -> str | None:

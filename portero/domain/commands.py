@@ -30,6 +30,7 @@ class RequestCall:
     replica: ReplicaId
     lease_until: Millis
     retry_safe: bool
+    arguments_digest: str | None = None
 
 
 @attrs.frozen
@@ -78,9 +79,9 @@ class RecordSuccess:
 
     attempt: int
     is_error: bool
-    result: str | None
     result_blob: str | None
     result_bytes: int
+    result_digest: str | None
     duration_ms: int
 
 

@@ -27,6 +27,8 @@ class ToolCallRequested:
     arguments_bytes: int = 0
     extra: str | None = None
     """JSON object with other members of the request's params that must reach the upstream, fakes only."""
+    arguments_digest: str | None = None
+    """SHA-256, hex, of arguments that are kept as a blob: what remains of them once their time is over."""
 
 
 @attrs.frozen
@@ -105,10 +107,11 @@ class ExecutionSucceeded:
     """The upstream answered with a result (``is_error``: a tool error, which is a result too)."""
 
     is_error: bool
-    result: str | None
-    """JSON text of the result after replacement; None when kept as a blob or not kept."""
     result_blob: str | None = None
+    """Where the result after replacement is kept, for a time, beside the log; None: nobody fetches it later."""
     result_bytes: int = 0
+    result_digest: str | None = None
+    """SHA-256, hex, of the result that is kept: what remains of it once its time is over."""
     duration_ms: int = 0
 
 
@@ -135,9 +138,9 @@ class LateOutcomeRecorded:
     """An answer came after its attempt had already ended as unknown or cancelled."""
 
     is_error: bool
-    result: str | None
     result_blob: str | None = None
     result_bytes: int = 0
+    result_digest: str | None = None
     error: str | None = None
     """JSON object {code, message, data?} when the answer was no result."""
     attempt: int = 0

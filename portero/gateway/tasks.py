@@ -80,13 +80,9 @@ class Tasks:
 
     async def result(self, call: Call) -> bytes | None:
         """The upstream's own result, JSON bytes; None when there is none, or when it is no longer kept."""
-        if call.status is not Status.COMPLETED:
+        if call.status is not Status.COMPLETED or call.result_blob is None:
             return None
-        if call.result is not None:
-            return call.result.encode()
-        if call.result_blob is not None:
-            return await self._services.core.log.blob(call.result_blob)
-        return None
+        return await self._services.core.log.blob(call.result_blob)
 
     def mark_read(self, call: Call) -> None:
         """Notes, in the background, that the client has seen how the task ended. Its answer does not wait for that."""
@@ -120,7 +116,7 @@ class Tasks:
             "toolName": call.tool,
             "status": call.status.value,
             **_times(call),
-            "hasResult": call.status is Status.COMPLETED and (call.result is not None or call.result_blob is not None),
+            "hasResult": call.status is Status.COMPLETED and call.result_blob is not None,
         }
         if call.read_at is not None:
             row["checkedAt"] = iso(call.read_at)

@@ -1,5 +1,6 @@
 """Events to JSON and back; older shapes are lifted to today's before they are read, unknown ones are passed over."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -10,12 +11,22 @@ from cattrs.preconf.msgspec import make_converter
 from portero.domain.events import EVENT_TYPES, Event, Meta
 from portero.errors import LogDivergence
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """The version of the vocabulary that this release writes. Raise it together with an upcaster."""
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPCASTERS: Final[Mapping[str, Mapping[int, Upcaster]]] = {}
+
+def _by_reference(raw: dict[str, Any]) -> dict[str, Any]:
+    """Until schema 2 a small result stood in the event itself, for good; of such a one only its digest is taken."""
+    text = raw.pop("result", None)
+    return raw if text is None else raw | {"result_digest": hashlib.sha256(text.encode()).hexdigest()}
+
+
+UPCASTERS: Final[Mapping[str, Mapping[int, Upcaster]]] = {
+    "ExecutionSucceeded": {1: _by_reference},
+    "LateOutcomeRecorded": {1: _by_reference},
+}
 """By event type, then by the schema version that the function lifts from, to the next one."""
 
 _converter = make_converter(detailed_validation=False)

@@ -55,9 +55,9 @@ class Drawing:
         return bare_card(call, Setting(self.hour, self._marks, self._show_real), why)
 
     async def result(self, call: Call) -> str | None:
-        """JSON text of the result, wherever it is kept."""
+        """JSON text of the result, while it is kept."""
         if call.result_blob is None:
-            return call.result
+            return None
         found = await self._core.log.blob(call.result_blob)
         return found.decode() if found is not None else None
 

@@ -137,11 +137,11 @@ UNKNOWN = (*EXECUTING, LOST)
 # --- what may come of it ------------------------------------------------------------------------------------------
 
 ERROR = '{"code":-32000,"message":"no"}'
-SUCCESS = RecordSuccess(1, False, '{"ok":1}', None, 8, 12)
-SUCCEEDED = ExecutionSucceeded(False, '{"ok":1}', None, 8, 12)
+SUCCESS = RecordSuccess(1, False, "b1", 8, "d1", 12)
+SUCCEEDED = ExecutionSucceeded(False, "b1", 8, "d1", 12)
 FAILURE = RecordFailure(1, ERROR, sent=True, duration_ms=5)
 FAILED = ExecutionFailed(ERROR, sent=True, duration_ms=5)
-LATE = LateOutcomeRecorded(False, '{"ok":1}', None, 8, attempt=1)
+LATE = LateOutcomeRecorded(False, "b1", 8, "d1", attempt=1)
 START = StartExecution(R2, LEASE, retry_safe=False)
 RUN_AGAIN = OutcomeResolved(ANA, Resolution.RUN_AGAIN)
 

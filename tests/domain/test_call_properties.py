@@ -85,7 +85,7 @@ def leads_on(state: Any, at: int) -> Any:
         case Status.EXECUTING if state.attempt % 2:
             return RecordUnknown(state.attempt, "x", 1)
         case Status.EXECUTING:
-            return RecordSuccess(state.attempt, False, "{}", None, 2, 1)
+            return RecordSuccess(state.attempt, False, "b1", 2, "d1", 1)
         case Status.UNKNOWN:
             return ResolveOutcome(ANA, Resolution.RUN_AGAIN)
         case _:

@@ -188,4 +188,4 @@ def test_a_late_answer_is_recorded_once_whatever_a_person_said_meanwhile():
 
 
 def test_a_late_refusal_is_recorded_too():
-    given(*UNKNOWN).when(FAILURE).then(LateOutcomeRecorded(True, None, error=ERROR, attempt=1))
+    given(*UNKNOWN).when(FAILURE).then(LateOutcomeRecorded(True, error=ERROR, attempt=1))

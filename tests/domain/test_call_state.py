@@ -81,7 +81,7 @@ from tests.domain.stories import (
         ((*UNKNOWN, OutcomeResolved(ANA, Resolution.HAPPENED)), Status.COMPLETED, None),
         ((*UNKNOWN, OutcomeResolved(ANA, Resolution.NOT_HAPPENED)), Status.ERROR, None),
         ((*UNKNOWN, LATE), Status.COMPLETED, None),
-        ((*UNKNOWN, LateOutcomeRecorded(True, None, error=ERROR, attempt=1)), Status.ERROR, None),
+        ((*UNKNOWN, LateOutcomeRecorded(True, error=ERROR, attempt=1)), Status.ERROR, None),
         ((*EXECUTING, CallCancelled(BEN), LATE), Status.CANCELLED, None),
         ((*UNKNOWN, OutcomeResolved(ANA, Resolution.NOT_HAPPENED), LATE), Status.ERROR, None),
     ],
@@ -154,13 +154,8 @@ def test_before_it_starts_the_tools_own_word_says_whether_it_may_be_repeated():
 
 def test_a_result_is_told():
     call = call_of(*COMPLETED)
-    assert (call.result, call.is_error, call.error) == ('{"ok":1}', False, None)
-    assert (call.result_bytes, call.duration_ms) == (8, 12)
-
-
-def test_a_large_result_is_named_by_its_blob():
-    call = call_of(*EXECUTING, attrs.evolve(SUCCEEDED, result=None, result_blob="b1"))
-    assert (call.result, call.result_blob) == (None, "b1")
+    assert (call.result_blob, call.is_error, call.error) == ("b1", False, None)
+    assert (call.result_bytes, call.result_digest, call.duration_ms) == (8, "d1", 12)
 
 
 def test_a_late_answer_to_what_never_ran_changes_nothing():
@@ -173,22 +168,27 @@ def test_a_tools_own_error_is_a_result():
 
 
 def test_an_error_is_told():
-    assert (call_of(*ERRED).error, call_of(*ERRED).result) == (ERROR, None)
+    assert (call_of(*ERRED).error, call_of(*ERRED).result_blob) == (ERROR, None)
 
 
 def test_a_late_answer_settles_what_was_unknown():
     call = call_of(*UNKNOWN, LATE)
-    assert (call.result, call.late, call.unknown_reason) == ('{"ok":1}', True, "the connection broke")
+    assert (call.result_blob, call.result_digest, call.late, call.unknown_reason) == (
+        "b1",
+        "d1",
+        True,
+        "the connection broke",
+    )
 
 
 def test_a_late_answer_to_a_cancelled_call_is_kept_for_who_looks():
     call = call_of(*EXECUTING, CallCancelled(BEN), LATE)
-    assert (call.status, call.result, call.late) == (Status.CANCELLED, '{"ok":1}', True)
+    assert (call.status, call.result_blob, call.late) == (Status.CANCELLED, "b1", True)
 
 
 def test_a_late_answer_does_not_contradict_a_person_in_silence():
     call = call_of(*UNKNOWN, OutcomeResolved(ANA, Resolution.HAPPENED), LATE)
-    assert (call.status, call.resolution, call.result, call.late) == (Status.COMPLETED, "happened", None, True)
+    assert (call.status, call.resolution, call.result_blob, call.late) == (Status.COMPLETED, "happened", None, True)
 
 
 def test_what_did_not_happen_is_an_error_that_says_who_said_so():

@@ -98,6 +98,13 @@ class Replica:
         await until(is_so, f"{call} is {status.value}", seconds)
         return self.state(call)
 
+    async def result(self, call: Call) -> str:
+        """The text that is kept of a call's result."""
+        assert call.result_blob is not None
+        found = await self.log.blob(call.result_blob)
+        assert found is not None
+        return found.decode()
+
     async def only(self, status: Status, seconds: float = 20.0) -> Call:
         """The one call on the log, once it stands so."""
         found: list[Call] = []

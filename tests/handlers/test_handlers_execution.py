@@ -1,12 +1,12 @@
 """What was approved runs once, and only if it is still what was approved and still wanted."""
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-from handlers.outcomes import INLINE_RESULT_BYTES
 from handlers.requests import BLOB_BYTES
 from portero.domain.events import HandlerGaveUp
 from portero.domain.ids import Aggregate, Seq
@@ -26,7 +26,7 @@ async def test_what_is_approved_runs_once(valkey: Place) -> None:
         assert replica.did() == {}
         await replica.decisions.approve(call, ADMIN)
         ended = await replica.becomes(call, Status.COMPLETED)
-        assert "hello" in str(ended.result)
+        assert "hello" in await replica.result(ended)
         with pytest.raises(AlreadyDecided):
             await replica.decisions.approve(call, ADMIN)
         assert replica.did() == {"a": 1}
@@ -90,11 +90,12 @@ async def test_large_arguments_and_results_come_back_whole(valkey: Place) -> Non
         call = await replica.approved(id="a", say=text)
         assert replica.state(call).arguments == ""
         ended = await replica.becomes(call, Status.COMPLETED)
-        assert ended.result_bytes > INLINE_RESULT_BYTES
-        assert ended.result_blob is not None
-        stored = await replica.log.blob(ended.result_blob)
-        assert stored is not None
+        stored = await replica.result(ended)
         assert json.loads(stored)["content"][0]["text"] == text
+        assert (ended.result_bytes, ended.result_digest) == (len(stored), hashlib.sha256(stored.encode()).hexdigest())
+        request = ended.origin.request
+        arguments = await replica.log.blob(request.arguments_blob or "")
+        assert request.arguments_digest == hashlib.sha256(arguments or b"").hexdigest()
 
 
 @pytest.mark.parametrize("instead", [None, b'{"id": "something else"}'])
@@ -163,7 +164,7 @@ async def test_an_answer_after_the_time_limit_settles_what_was_unknown(valkey: P
         await replica.becomes(call, Status.UNKNOWN)
         (tmp_path / "go").touch()
         ended = await replica.becomes(call, Status.COMPLETED)
-        assert "at last" in str(ended.result)
+        assert "at last" in await replica.result(ended)
         assert (await replica.types(call))[-1] == "LateOutcomeRecorded"
         assert replica.did() == {"a": 1}
 

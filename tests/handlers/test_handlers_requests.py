@@ -68,7 +68,7 @@ async def test_resources_and_prompts_are_asked_for_like_tools_and_run_as_they_we
             await replica.view.wait_for(answer.seq, 10)
             await replica.decisions.approve(answer.call, ADMIN)
             ended = await replica.becomes(answer.call, Status.COMPLETED)
-            assert ended.result is not None
+            assert await replica.result(ended)
         assert replica.did() == {"a": 1}
 
 

@@ -1,5 +1,6 @@
 """Events come back as they went in; older shapes are lifted, unknown ones passed over, damage is noticed."""
 
+import hashlib
 from typing import Any
 
 import attrs
@@ -76,3 +77,14 @@ def test_damage_is_noticed(data: bytes) -> None:
         decode("ToolCallRequested", SCHEMA, data)
     with pytest.raises(LogDivergence, match="no readable origin"):
         decode_meta(data)
+
+
+@pytest.mark.parametrize("name", ["ExecutionSucceeded", "LateOutcomeRecorded"])
+def test_of_a_result_that_an_older_release_wrote_into_an_event_only_the_digest_is_taken(name: str) -> None:
+    old = b'{"is_error":false,"result":"{\\"content\\":[]}","result_blob":null,"result_bytes":14}'
+    event: Any = decode(name, 1, old)
+    assert event.result_digest == hashlib.sha256(b'{"content":[]}').hexdigest()
+    assert (event.result_blob, event.result_bytes) == (None, 14)
+    kept: Any = decode(name, 1, b'{"is_error":false,"result":null,"result_blob":"c.result.1","result_bytes":9000}')
+    assert (kept.result_blob, kept.result_digest, kept.result_bytes) == ("c.result.1", None, 9000)
+    assert decode(name, 2, encode(event)[1]) == event

@@ -69,7 +69,7 @@ class _Life:
                 c.RecordNotifyFailed("telegram", "429", Millis(self.now + 1_000)),
                 c.StartExecution(pick(REPLICAS), Millis(self.now + MINUTE), pick([True, False])),
                 c.StartExecution(pick(REPLICAS), Millis(self.now + MINUTE), False),
-                c.RecordSuccess(attempt, False, "r" * pick([2, 60]), None, 9, 5),
+                c.RecordSuccess(attempt, False, "b1", pick([2, 60]), "d1", 5),
                 c.RecordFailure(attempt, '{"code":1,"message":"no"}', True, 5),
                 c.RecordUnknown(attempt, "lost", 5),
                 c.ResolveOutcome(ANA, pick(list(Resolution))),

@@ -60,7 +60,7 @@ def test_a_call_that_was_asked_for_leaves_a_line_for_each_step_that_matters():
         ((*ALLOWED, attrs.evolve(SUCCEEDED, is_error=True)), SYSTEM, None, True),
         (UNKNOWN, SYSTEM, LOST.reason, True),
         ((*UNKNOWN, LATE), SYSTEM, None, False),
-        ((*UNKNOWN, e.LateOutcomeRecorded(True, None, error='{"message":"late no"}')), SYSTEM, "late no", True),
+        ((*UNKNOWN, e.LateOutcomeRecorded(True, error='{"message":"late no"}')), SYSTEM, "late no", True),
         ((*UNKNOWN, e.OutcomeResolved(ANA, Resolution.HAPPENED)), ANA, "happened", False),
     ],
 )

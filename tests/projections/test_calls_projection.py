@@ -20,6 +20,7 @@ from tests.domain.stories import (
     DENIED_BY_POLICY,
     ERRED,
     EXECUTING,
+    FAILED,
     EXPIRED,
     LATE,
     LOST,
@@ -155,19 +156,19 @@ def test_of_the_finished_tasks_the_first_to_finish_is_forgotten_first():
     assert calls.get(call_id(2)) is None
 
 
-def test_long_results_are_forgotten_sooner():
-    large = attrs.evolve(SUCCEEDED, result="x" * 80)
+def test_long_texts_are_forgotten_sooner():
+    large = attrs.evolve(FAILED, error="x" * 80)
     calls = many(*[(*EXECUTING, large)] * 3).view(SMALL).calls
     assert ids(calls.recent()) == [2, 1]
 
 
-def test_a_result_larger_than_all_room_is_forgotten_at_once():
-    calls = many((*EXECUTING, attrs.evolve(SUCCEEDED, result="x" * 300)), PENDING).view(SMALL).calls
+def test_a_text_larger_than_all_room_is_forgotten_at_once():
+    calls = many((*EXECUTING, attrs.evolve(FAILED, error="x" * 300)), PENDING).view(SMALL).calls
     assert ids(calls.recent()) == [1]
 
 
 def test_what_is_held_is_counted_on_after_a_restart():
-    large = attrs.evolve(SUCCEEDED, result="x" * 80)
+    large = attrs.evolve(FAILED, error="x" * 80)
     tape = many(*[(*EXECUTING, large)] * 2)
     view = View.restore(tape.view(SMALL).snapshot(), SMALL)
     view.apply(tape.call(*EXECUTING, large, call=call_id(2)).log)

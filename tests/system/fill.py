@@ -27,7 +27,7 @@ async def fill(log: Log, calls: int) -> None:
         )
         actor = Actor("client", "default")
         await log.append(Write(call_aggregate(identity), 0, events), actor=actor, now=now)
-        ended = ExecutionSucceeded(is_error=False, result=None, result_bytes=20, duration_ms=1)
+        ended = ExecutionSucceeded(is_error=False, result_bytes=20, duration_ms=1)
         await log.append(Write(call_aggregate(identity), 3, (ended,), ends=True), actor=actor, now=now)
 
     numbers = iter(range(calls))

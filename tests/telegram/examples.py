@@ -109,15 +109,13 @@ EXAMPLES: dict[str, Callable[[], Call]] = {
     "resource": lambda: asked("github/file:///etc/passwd", "", kind=Kind.RESOURCE, facts=ToolFacts()),
     "approved": lambda: asked("stripe/create_refund", {"payment_intent": "pi_1"}, CallApproved(ANA)),
     "granted": lambda: asked("x/y", {"a": 1}, CallApproved(ANA, grant=GrantId("g1234567")), STARTED),
-    "done": lambda: asked(
-        "x/y", {"a": 1}, CallApproved(ANA), STARTED, ExecutionSucceeded(False, None, duration_ms=1234)
-    ),
+    "done": lambda: asked("x/y", {"a": 1}, CallApproved(ANA), STARTED, ExecutionSucceeded(False, duration_ms=1234)),
     "tool_error": lambda: asked(
         "x/y",
         {"a": 1},
         CallApproved(CLI, rule=RuleId("r1234567")),
         STARTED,
-        ExecutionSucceeded(True, None, duration_ms=90_000),
+        ExecutionSucceeded(True, duration_ms=90_000),
     ),
     "failed": lambda: asked(
         "x/y",

@@ -28,7 +28,7 @@ CALLS = [
     asked("evil/@admin\n/lock", {}, identity=CallId("bbbbbbbbbbbbbbbb")),
 ]
 UNKNOWN = asked("x/y", {}, CallApproved(ANA), STARTED, ExecutionOutcomeUnknown("The process ended."))
-DONE = asked("x/y", {}, CallApproved(ANA), STARTED, ExecutionSucceeded(False, None, duration_ms=1234))
+DONE = asked("x/y", {}, CallApproved(ANA), STARTED, ExecutionSucceeded(False, duration_ms=1234))
 
 
 def entry(kind: str, subject: str, **more: object) -> Entry:

@@ -149,8 +149,6 @@ def _shape(call: Call, arguments: str, result: str | None, history: list[Recorde
 
 
 async def _result(session: Session, call: Call) -> str | None:
-    if call.result is not None:
-        return call.result
     if call.result_blob is None:
         return None
     found = await session.log.blob(call.result_blob)
