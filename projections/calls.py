@@ -201,5 +201,5 @@ def _text_held(call: Call) -> int:
 
 
 def _without_arguments(call: Call) -> Call:
-    request = attrs.evolve(call.origin.request, arguments="", extra=None)
+    request = replace(call.origin.request, arguments="", extra=None)
     return replace(call, origin=replace(call.origin, request=request))

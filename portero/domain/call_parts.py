@@ -1,17 +1,13 @@
-"""The values that a call is made of.
+"""The values that a call is made of. A view makes new ones for every event of every call."""
 
-They are frozen msgspec structs where all else is attrs, because a view makes a new one for every event of every call:
-a new one takes 0.1 µs instead of 1.1, a copy with changes 0.2 µs instead of 3.5.
-"""
-
-import msgspec
+from msgspec import Struct
 
 from portero.domain.events import ToolCallRequested
 from portero.domain.ids import CallId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.values import Actor, Resolution, ToolFacts
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(Struct, frozen=True):
     """How it began."""
 
     id: CallId
@@ -21,7 +17,7 @@ class Origin(msgspec.Struct, frozen=True):
     trace: str | None = None
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(Struct, frozen=True):
     """What a person said, or time: ``by`` None when it expired."""
 
     at: Millis
@@ -32,14 +28,14 @@ class Decision(msgspec.Struct, frozen=True):
     rule: RuleId | None = None
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Notice(Struct, frozen=True):
     """A message that shows the call to a person."""
 
     channel: str
     ref: str
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(Struct, frozen=True):
     """How far people know of it. ``retry_at``: the last message could not be sent, and is tried again then."""
 
     notices: tuple[Notice, ...] = ()
@@ -48,7 +44,7 @@ class Told(msgspec.Struct, frozen=True):
     retry_at: Millis | None = None
 
 
-class Approval(msgspec.Struct, frozen=True):
+class Approval(Struct, frozen=True):
     """What a call that must be asked for carries beyond the others."""
 
     digest: str
@@ -60,7 +56,7 @@ class Approval(msgspec.Struct, frozen=True):
     """When the client fetched the result for the first time."""
 
 
-class Execution(msgspec.Struct, frozen=True):
+class Execution(Struct, frozen=True):
     """The attempt that counts. ``late``: the attempts whose answers came too late."""
 
     replica: ReplicaId
@@ -71,7 +67,7 @@ class Execution(msgspec.Struct, frozen=True):
     late: tuple[int, ...] = ()
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(Struct, frozen=True):
     """What came of the execution."""
 
     is_error: bool = False

@@ -1,6 +1,6 @@
 """A call as it stands: a few values from its events, and one flat face for those who read it."""
 
-import msgspec
+from msgspec import Struct
 
 from portero.domain.call_parts import Approval, Decision, Execution, Notice, Origin, Outcome, Told
 from portero.domain.events import PolicyDecided
@@ -9,7 +9,7 @@ from portero.domain.patterns import policy_name
 from portero.domain.values import TERMINAL, Action, Actor, Kind, Reason, Resolution, Status, ToolFacts
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(Struct, frozen=True):
     """One fold of a call, made of a few values, so that the next state shares what did not change."""
 
     origin: Origin

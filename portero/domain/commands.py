@@ -1,13 +1,12 @@
 """What can be asked of the domain: imperative values, decided against a state at a given time."""
 
-import attrs
+from msgspec import Struct
 
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts
 
 
-@attrs.frozen
-class RequestCall:
+class RequestCall(Struct, frozen=True):
     """A new call with the policy decision it was given.
 
     ``approval_expires_at`` and ``digest`` matter where ``action`` asks, ``lease_until`` where it allows.
@@ -33,48 +32,41 @@ class RequestCall:
     arguments_digest: str | None = None
 
 
-@attrs.frozen
-class Approve:
+class Approve(Struct, frozen=True):
     by: Actor
     grant: GrantId | None = None
     rule: RuleId | None = None
 
 
-@attrs.frozen
-class Deny:
+class Deny(Struct, frozen=True):
     by: Actor
     reason: str | None = None
     rule: RuleId | None = None
 
 
-@attrs.frozen
-class Cancel:
+class Cancel(Struct, frozen=True):
     by: Actor
     reason: str | None = None
 
 
-@attrs.frozen
-class RecordNotified:
+class RecordNotified(Struct, frozen=True):
     channel: str
     ref: str
 
 
-@attrs.frozen
-class RecordNotifyFailed:
+class RecordNotifyFailed(Struct, frozen=True):
     channel: str
     error: str
     retry_at: Millis | None
 
 
-@attrs.frozen
-class StartExecution:
+class StartExecution(Struct, frozen=True):
     replica: ReplicaId
     lease_until: Millis
     retry_safe: bool
 
 
-@attrs.frozen
-class RecordSuccess:
+class RecordSuccess(Struct, frozen=True):
     """``attempt`` is the fence: an outcome of an attempt that is no longer the current one is recorded as late."""
 
     attempt: int
@@ -85,34 +77,29 @@ class RecordSuccess:
     duration_ms: int
 
 
-@attrs.frozen
-class RecordFailure:
+class RecordFailure(Struct, frozen=True):
     attempt: int
     error: str
     sent: bool
     duration_ms: int
 
 
-@attrs.frozen
-class RecordUnknown:
+class RecordUnknown(Struct, frozen=True):
     attempt: int
     reason: str
     duration_ms: int
 
 
-@attrs.frozen
-class ResolveOutcome:
+class ResolveOutcome(Struct, frozen=True):
     by: Actor
     resolution: Resolution
 
 
-@attrs.frozen
-class MarkRead:
+class MarkRead(Struct, frozen=True):
     pass
 
 
-@attrs.frozen
-class Wake:
+class Wake(Struct, frozen=True):
     """A timer rang: expire what has expired, declare lost what lost its lease, do nothing otherwise."""
 
 
@@ -133,8 +120,7 @@ CallCommand = (
 )
 
 
-@attrs.frozen
-class IssueGrant:
+class IssueGrant(Struct, frozen=True):
     pattern: str
     literal: bool
     expires_at: Millis
@@ -144,21 +130,18 @@ class IssueGrant:
     call: CallId | None = None
 
 
-@attrs.frozen
-class UseGrant:
+class UseGrant(Struct, frozen=True):
     call: CallId
 
 
-@attrs.frozen
-class RevokeGrant:
+class RevokeGrant(Struct, frozen=True):
     by: Actor
 
 
 GrantCommand = IssueGrant | UseGrant | RevokeGrant | Wake
 
 
-@attrs.frozen
-class SetRule:
+class SetRule(Struct, frozen=True):
     pattern: str
     literal: bool
     action: Action
@@ -166,8 +149,7 @@ class SetRule:
     call: CallId | None = None
 
 
-@attrs.frozen
-class RemoveRule:
+class RemoveRule(Struct, frozen=True):
     by: Actor
 
 

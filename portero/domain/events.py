@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar, get_args
 
-import attrs
+from msgspec import Struct
 
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts
@@ -12,8 +12,7 @@ NO_FACTS = ToolFacts()
 # --- call ---------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class ToolCallRequested:
+class ToolCallRequested(Struct, frozen=True):
     """A client asked for something that lives on an upstream."""
 
     client: ClientId
@@ -31,15 +30,13 @@ class ToolCallRequested:
     """SHA-256, hex, of arguments that are kept as a blob: what remains of them once their time is over."""
 
 
-@attrs.frozen
-class PolicyDecided:
+class PolicyDecided(Struct, frozen=True):
     action: Action
     reason: Reason
     policy_version: int
 
 
-@attrs.frozen
-class ApprovalRequested:
+class ApprovalRequested(Struct, frozen=True):
     """The call waits for a person until ``expires_at``."""
 
     digest: str
@@ -48,24 +45,21 @@ class ApprovalRequested:
     facts: ToolFacts = NO_FACTS
 
 
-@attrs.frozen
-class ApprovalNotified:
+class ApprovalNotified(Struct, frozen=True):
     """A person was told. ``ref`` is the channel's own reference, such as ``chat:message``."""
 
     channel: str
     ref: str
 
 
-@attrs.frozen
-class ApprovalNotifyFailed:
+class ApprovalNotifyFailed(Struct, frozen=True):
     channel: str
     error: str
     attempt: int
     retry_at: Millis | None
 
 
-@attrs.frozen
-class CallApproved:
+class CallApproved(Struct, frozen=True):
     by: Actor
     grant: GrantId | None = None
     """Set when the approval also issued a grant."""
@@ -73,26 +67,22 @@ class CallApproved:
     """Set when the approval also set a rule."""
 
 
-@attrs.frozen
-class CallDenied:
+class CallDenied(Struct, frozen=True):
     by: Actor
     reason: str | None = None
     rule: RuleId | None = None
 
 
-@attrs.frozen
-class ApprovalExpired:
+class ApprovalExpired(Struct, frozen=True):
     pass
 
 
-@attrs.frozen
-class CallCancelled:
+class CallCancelled(Struct, frozen=True):
     by: Actor
     reason: str | None = None
 
 
-@attrs.frozen
-class ExecutionStarted:
+class ExecutionStarted(Struct, frozen=True):
     """The fence: exactly one append of this event wins, and only its author may call the upstream."""
 
     replica: ReplicaId
@@ -102,8 +92,7 @@ class ExecutionStarted:
     """The tool is declared read-only or idempotent, so a lost outcome may be retried."""
 
 
-@attrs.frozen
-class ExecutionSucceeded:
+class ExecutionSucceeded(Struct, frozen=True):
     """The upstream answered with a result (``is_error``: a tool error, which is a result too)."""
 
     is_error: bool
@@ -115,8 +104,7 @@ class ExecutionSucceeded:
     duration_ms: int = 0
 
 
-@attrs.frozen
-class ExecutionFailed:
+class ExecutionFailed(Struct, frozen=True):
     """The call ended without a result and without doubt: refused by the upstream, or never sent."""
 
     error: str
@@ -125,16 +113,14 @@ class ExecutionFailed:
     duration_ms: int = 0
 
 
-@attrs.frozen
-class ExecutionOutcomeUnknown:
+class ExecutionOutcomeUnknown(Struct, frozen=True):
     """The call was sent and its outcome is lost; it may have happened. ``reason`` is for people."""
 
     reason: str
     duration_ms: int = 0
 
 
-@attrs.frozen
-class LateOutcomeRecorded:
+class LateOutcomeRecorded(Struct, frozen=True):
     """An answer came after its attempt had already ended as unknown or cancelled."""
 
     is_error: bool
@@ -147,22 +133,19 @@ class LateOutcomeRecorded:
     """Which attempt it answers; 0: the only one."""
 
 
-@attrs.frozen
-class OutcomeResolved:
+class OutcomeResolved(Struct, frozen=True):
     by: Actor
     resolution: Resolution
 
 
-@attrs.frozen
-class ResultRead:
+class ResultRead(Struct, frozen=True):
     """The client fetched the result of a task for the first time."""
 
 
 # --- grant --------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class GrantIssued:
+class GrantIssued(Struct, frozen=True):
     """Lifts ``require-approval`` (never ``deny``) for matching tools until ``expires_at``."""
 
     pattern: str
@@ -177,28 +160,24 @@ class GrantIssued:
     """The call whose approval issued it."""
 
 
-@attrs.frozen
-class GrantUsed:
+class GrantUsed(Struct, frozen=True):
     """Appended only for grants with a use limit."""
 
     call: CallId
 
 
-@attrs.frozen
-class GrantRevoked:
+class GrantRevoked(Struct, frozen=True):
     by: Actor
 
 
-@attrs.frozen
-class GrantExpired:
+class GrantExpired(Struct, frozen=True):
     pass
 
 
 # --- rule ---------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class RuleSet:
+class RuleSet(Struct, frozen=True):
     pattern: str
     literal: bool
     action: Action
@@ -206,31 +185,27 @@ class RuleSet:
     call: CallId | None = None
 
 
-@attrs.frozen
-class RuleRemoved:
+class RuleRemoved(Struct, frozen=True):
     by: Actor
 
 
 # --- admin --------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class AdminPaired:
+class AdminPaired(Struct, frozen=True):
     user: int
     name: str
     chat: int
 
 
-@attrs.frozen
-class AdminRemoved:
+class AdminRemoved(Struct, frozen=True):
     by: Actor
 
 
 # --- upstream -----------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class UpstreamConnected:
+class UpstreamConnected(Struct, frozen=True):
     replica: ReplicaId
     server: str
     version: str
@@ -238,8 +213,7 @@ class UpstreamConnected:
     tools: int
 
 
-@attrs.frozen
-class UpstreamLost:
+class UpstreamLost(Struct, frozen=True):
     """``retry_at`` is None when it will not be tried again (disabled, or the replica stops)."""
 
     replica: ReplicaId
@@ -249,16 +223,14 @@ class UpstreamLost:
     retry_at: Millis | None
 
 
-@attrs.frozen
-class CatalogueTool:
+class CatalogueTool(Struct, frozen=True):
     """One tool, as other processes need to know it."""
 
     name: str
     facts: ToolFacts
 
 
-@attrs.frozen
-class CatalogueChanged:
+class CatalogueChanged(Struct, frozen=True):
     """The tools of one upstream, as this replica sees them now."""
 
     replica: ReplicaId
@@ -271,8 +243,7 @@ class CatalogueChanged:
 # --- system -------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class ReplicaStarted:
+class ReplicaStarted(Struct, frozen=True):
     replica: ReplicaId
     version: str
     pid: int
@@ -280,14 +251,12 @@ class ReplicaStarted:
     endpoint: str = ""
 
 
-@attrs.frozen
-class ReplicaStopped:
+class ReplicaStopped(Struct, frozen=True):
     replica: ReplicaId
     reason: str
 
 
-@attrs.frozen
-class ConfigLoaded:
+class ConfigLoaded(Struct, frozen=True):
     """Digests of the configuration a replica decides with; never its contents."""
 
     replica: ReplicaId
@@ -300,21 +269,18 @@ class ConfigLoaded:
     """What was left out, each with the reason."""
 
 
-@attrs.frozen
-class AccessLocked:
+class AccessLocked(Struct, frozen=True):
     """Everything is denied and approvals are frozen until unlocked."""
 
     by: Actor
     reason: str | None = None
 
 
-@attrs.frozen
-class AccessUnlocked:
+class AccessUnlocked(Struct, frozen=True):
     by: Actor
 
 
-@attrs.frozen
-class HandlerGaveUp:
+class HandlerGaveUp(Struct, frozen=True):
     """A piece of work was tried too often; ``about`` is the aggregate it was for."""
 
     group: str
@@ -323,8 +289,7 @@ class HandlerGaveUp:
     error: str
 
 
-@attrs.frozen
-class SegmentArchived:
+class SegmentArchived(Struct, frozen=True):
     first: int
     last: int
     digest: str
@@ -333,8 +298,7 @@ class SegmentArchived:
     size: int
 
 
-@attrs.frozen
-class LogDiverged:
+class LogDiverged(Struct, frozen=True):
     """Written to the log only where that is still possible; see the log's own error of the same name."""
 
     replica: ReplicaId
@@ -386,8 +350,7 @@ POLICY_EVENTS: frozenset[type[Event]] = frozenset(
 """Events that move the policy version: a decision made before one of them is made again after it."""
 
 
-@attrs.frozen
-class Meta:
+class Meta(Struct, frozen=True):
     """What every event of one append shares. Source: the ``m`` field of a log entry."""
 
     at: Millis
@@ -405,8 +368,7 @@ class Meta:
 E_co = TypeVar("E_co", bound="Event | None", covariant=True)
 
 
-@attrs.frozen
-class Recorded(Generic[E_co]):
+class Recorded(Struct, Generic[E_co], frozen=True):
     """An event as it stands on the log.
 
     ``seq`` is the dense position from 1, ``version`` the aggregate's version after it (from 1), ``entry`` the stream's

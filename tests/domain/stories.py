@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from portero.domain import call as calls
 from portero.domain import grant as grants
@@ -116,7 +117,7 @@ def request(action: Action, **changes: Any) -> RequestCall:
         arguments_blob=None, arguments_bytes=13, extra=None, action=action, reason=BY_PATTERN, policy_version=7,
         facts=ToolFacts(), digest="d1", approval_expires_at=EXPIRES, replica=R1, lease_until=LEASE, retry_safe=False,
     )  # fmt: skip
-    return attrs.evolve(command, **changes)
+    return replace(command, **changes)
 
 
 def decided(action: Action) -> PolicyDecided:

@@ -1,7 +1,7 @@
 """What time and messages do to a call, and what a newer release wrote."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from portero.domain.call import decide, evolve
 from portero.domain.commands import Approve, Deny, MarkRead, RecordNotified, RecordNotifyFailed, Wake
@@ -60,7 +60,7 @@ def test_failed_messages_are_counted_until_one_arrives():
     failed = ApprovalNotifyFailed("telegram", "429", 1, Millis(NOW + SECOND))
     command = RecordNotifyFailed("telegram", "429", Millis(NOW + SECOND))
     given(*PENDING).when(command).then(failed)
-    given(*PENDING, failed).when(command).then(attrs.evolve(failed, attempt=2))
+    given(*PENDING, failed).when(command).then(replace(failed, attempt=2))
     told = ApprovalNotified("telegram", "1:2")
     given(*PENDING, told, failed).when(RecordNotified("telegram", "1:2")).then(told)
     given(*PENDING, failed, told).when(command).then(failed)

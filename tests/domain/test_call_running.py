@@ -1,7 +1,7 @@
 """Running a call once, and what becomes of it when its outcome is lost."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from portero.domain.call import MAX_ATTEMPTS
 from portero.domain.commands import Cancel, RecordFailure, RecordUnknown, ResolveOutcome, Wake
@@ -104,7 +104,7 @@ def test_an_outcome_is_recorded_once():
 
 
 def test_an_attempt_that_never_was_has_no_outcome():
-    given(*EXECUTING).when(attrs.evolve(SUCCESS, attempt=2)).then_refused(Invalid, "no attempt 2")
+    given(*EXECUTING).when(replace(SUCCESS, attempt=2)).then_refused(Invalid, "no attempt 2")
     given(*PENDING).when(SUCCESS).then_refused(Invalid)
 
 
@@ -169,7 +169,7 @@ def test_the_answer_of_an_older_attempt_is_late_and_does_not_end_the_new_one():
     second = (*UNKNOWN, RUN_AGAIN, ExecutionStarted(R2, 2, LEASE))
     given(*second).when(SUCCESS).then(LATE)
     assert call_of(*second, LATE).status is Status.EXECUTING
-    given(*second, LATE).when(attrs.evolve(SUCCESS, attempt=2)).then(SUCCEEDED)
+    given(*second, LATE).when(replace(SUCCESS, attempt=2)).then(SUCCEEDED)
 
 
 def test_the_answer_of_an_older_attempt_is_recorded_once_and_does_not_settle_a_later_one():

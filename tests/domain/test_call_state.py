@@ -2,8 +2,8 @@
 
 import json
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from portero.domain.call import evolve, preview, timer
 from portero.domain.events import (
@@ -113,7 +113,7 @@ def test_the_request_is_told_flat():
     ],
 )
 def test_resources_and_prompts_have_policy_names_of_their_own(kind, name, tool):
-    assert call_of(attrs.evolve(REQUESTED, kind=kind, upstream="files", name=name)).tool == tool
+    assert call_of(replace(REQUESTED, kind=kind, upstream="files", name=name)).tool == tool
 
 
 def test_an_approval_says_who_and_when_and_what_came_with_it():
@@ -163,7 +163,7 @@ def test_a_late_answer_to_what_never_ran_changes_nothing():
 
 
 def test_a_tools_own_error_is_a_result():
-    call = call_of(*EXECUTING, attrs.evolve(SUCCEEDED, is_error=True))
+    call = call_of(*EXECUTING, replace(SUCCEEDED, is_error=True))
     assert (call.status, call.is_error) == (Status.COMPLETED, True)
 
 

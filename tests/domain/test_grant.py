@@ -1,9 +1,9 @@
 """Grants: how long, how often, for whom, and how they end."""
 
-import attrs
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from portero.domain.commands import IssueGrant, RevokeGrant, UseGrant, Wake
 from portero.domain.events import GrantExpired, GrantIssued, GrantRevoked, GrantUsed
@@ -15,7 +15,7 @@ from tests.domain.stories import ANA, BEN, CALL, HOUR, NOW, Story, given_grant, 
 END = Millis(NOW + HOUR)
 ISSUE = IssueGrant("github/*", False, END, ANA)
 ISSUED = GrantIssued("github/*", False, END, ANA)
-TWICE = attrs.evolve(ISSUED, uses=2)
+TWICE = replace(ISSUED, uses=2)
 USED = GrantUsed(CALL)
 
 
@@ -43,7 +43,7 @@ def test_a_grant_may_be_for_one_tool_one_client_and_few_uses():
     ],
 )
 def test_a_grant_that_makes_no_sense_is_refused(changes, text):
-    given_grant().when(attrs.evolve(ISSUE, **changes)).then_refused(Invalid, text)
+    given_grant().when(replace(ISSUE, **changes)).then_refused(Invalid, text)
 
 
 def test_a_grant_is_issued_once():
@@ -93,13 +93,13 @@ def test_an_ended_grant_is_not_active_and_needs_no_timer(end):
 
 
 def test_a_grant_of_one_client_is_for_no_other():
-    bound = grant(attrs.evolve(ISSUED, client=ClientId("claude")))
+    bound = grant(replace(ISSUED, client=ClientId("claude")))
     assert [bound.matches("github/x", client) for client in ("claude", "other", None)] == [True, False, False]
     assert grant(ISSUED).matches("github/x", None)
 
 
 def test_a_literal_grant_is_for_the_tool_of_that_name_only():
-    literal = grant(attrs.evolve(ISSUED, pattern="fs/*", literal=True))
+    literal = grant(replace(ISSUED, pattern="fs/*", literal=True))
     assert (literal.matches("fs/*", "c"), literal.matches("fs/read", "c")) == (True, False)
 
 
@@ -120,7 +120,7 @@ def test_a_grant_without_its_beginning_is_not_made_up():
     st.sampled_from([NOW, END - 1, END]),
 )
 def test_a_grant_is_never_used_more_often_than_it_says(uses, asked, at):
-    events = [attrs.evolve(ISSUED, uses=uses)]
+    events = [replace(ISSUED, uses=uses)]
     commands = {"use": UseGrant(CALL), "revoke": RevokeGrant(ANA), "wake": Wake()}
     for word in asked:
         try:

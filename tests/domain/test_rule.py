@@ -1,9 +1,9 @@
 """Rules: set, replaced, removed; one per pattern."""
 
-import attrs
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from portero.domain.commands import RemoveRule, SetRule
 from portero.domain.events import RuleRemoved, RuleSet
@@ -49,7 +49,7 @@ def test_a_rule_for_no_pattern_is_refused(pattern, literal):
 
 
 def test_two_patterns_whose_ids_meet_do_not_overwrite_each_other():
-    given_rule(STANDS).when(attrs.evolve(SET, pattern="notion/*")).then_refused(Invalid, "remove it first")
+    given_rule(STANDS).when(replace(SET, pattern="notion/*")).then_refused(Invalid, "remove it first")
 
 
 def test_a_literal_star_is_another_rule_than_a_pattern():

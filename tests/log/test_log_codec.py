@@ -3,7 +3,6 @@
 import hashlib
 from typing import Any
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -62,7 +61,7 @@ def test_older_shapes_are_lifted_step_by_step() -> None:
     def bytes_of(raw: dict[str, Any]) -> dict[str, Any]:
         return {**raw, "arguments_bytes": len(raw["arguments"])}
 
-    old = attrs.asdict(requested(), value_serializer=lambda *given: getattr(given[2], "value", given[2]))
+    old = msgspec.to_builtins(requested())
     old["tool"] = f"{old.pop('upstream')}/{old.pop('name')}"
     del old["arguments_bytes"]
     lifts = {"ToolCallRequested": {2: bytes_of, 1: split}}

@@ -1,7 +1,7 @@
 """What happened lately, a line each."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from portero.domain import events as e
 from portero.domain.ids import LOCK_AGGREGATE, Millis
@@ -57,7 +57,7 @@ def test_a_call_that_was_asked_for_leaves_a_line_for_each_step_that_matters():
         ((*PENDING, e.ApprovalNotifyFailed("telegram", "429", 1, None)), SYSTEM, "429", True),
         (ERRED, SYSTEM, "no", True),
         ((*ERRED[:-1], e.ExecutionFailed("no JSON", sent=False)), SYSTEM, "no JSON", True),
-        ((*ALLOWED, attrs.evolve(SUCCEEDED, is_error=True)), SYSTEM, None, True),
+        ((*ALLOWED, replace(SUCCEEDED, is_error=True)), SYSTEM, None, True),
         (UNKNOWN, SYSTEM, LOST.reason, True),
         ((*UNKNOWN, LATE), SYSTEM, None, False),
         ((*UNKNOWN, e.LateOutcomeRecorded(True, error='{"message":"late no"}')), SYSTEM, "late no", True),

@@ -1,7 +1,7 @@
 """Which calls are held, in which order they are listed, and which are forgotten."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from portero.domain import events as e
 from portero.domain.ids import CallId, ClientId
@@ -40,7 +40,7 @@ SMALL = Limits(tasks=3, task_bytes=200, ended=2, ended_bytes=20)
 
 
 def of(client: ClientId, *events):
-    return (attrs.evolve(events[0], client=client), *events[1:])
+    return (replace(events[0], client=client), *events[1:])
 
 
 def ids(calls) -> list[int]:
@@ -157,18 +157,18 @@ def test_of_the_finished_tasks_the_first_to_finish_is_forgotten_first():
 
 
 def test_long_texts_are_forgotten_sooner():
-    large = attrs.evolve(FAILED, error="x" * 80)
+    large = replace(FAILED, error="x" * 80)
     calls = many(*[(*EXECUTING, large)] * 3).view(SMALL).calls
     assert ids(calls.recent()) == [2, 1]
 
 
 def test_a_text_larger_than_all_room_is_forgotten_at_once():
-    calls = many((*EXECUTING, attrs.evolve(FAILED, error="x" * 300)), PENDING).view(SMALL).calls
+    calls = many((*EXECUTING, replace(FAILED, error="x" * 300)), PENDING).view(SMALL).calls
     assert ids(calls.recent()) == [1]
 
 
 def test_what_is_held_is_counted_on_after_a_restart():
-    large = attrs.evolve(FAILED, error="x" * 80)
+    large = replace(FAILED, error="x" * 80)
     tape = many(*[(*EXECUTING, large)] * 2)
     view = View.restore(tape.view(SMALL).snapshot(), SMALL)
     view.apply(tape.call(*EXECUTING, large, call=call_id(2)).log)
@@ -195,7 +195,7 @@ def test_of_what_nobody_was_asked_about_little_is_kept():
 
 
 def test_long_arguments_of_such_calls_are_dropped_when_they_end():
-    long = attrs.evolve(REQUESTED, arguments='{"body":"' + "x" * 50 + '"}', arguments_bytes=61, extra='{"_meta":{}}')
+    long = replace(REQUESTED, arguments='{"body":"' + "x" * 50 + '"}', arguments_bytes=61, extra='{"_meta":{}}')
     calls = many((long, *ALLOWED[1:], SUCCEEDED), (*ALLOWED, SUCCEEDED), (long, *ALLOWED[1:])).view(SMALL).calls
     first, second, third = (calls.get(call_id(number)) for number in range(3))
     assert (first.arguments, first.extra, first.arguments_bytes) == ("", None, 61)

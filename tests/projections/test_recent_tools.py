@@ -1,6 +1,6 @@
 """Which tools a client has used lately."""
 
-import attrs
+from msgspec.structs import replace
 
 from portero.domain.ids import ClientId
 from portero.domain.values import Action, Kind
@@ -14,13 +14,13 @@ OTHER = ClientId("other")
 def uses(*tools: str, client: ClientId = CLIENT, tape: Tape | None = None) -> Tape:
     tape = tape or Tape()
     for tool in tools:
-        request = attrs.evolve(REQUESTED, client=client, name=tool)
+        request = replace(REQUESTED, client=client, name=tool)
         tape.call(request, decided(Action.ALLOW), call=call_id(len(tape.log)))
     return tape
 
 
 def test_tools_that_ran_or_were_asked_for_are_used():
-    asked = attrs.evolve(PENDING[0], name="delete_repo")
+    asked = replace(PENDING[0], name="delete_repo")
     view = Tape().call(*ALLOWED).call(asked, *PENDING[1:], call=call_id(1)).view()
     assert view.recent.used(CLIENT) == {"github/create_issue", "github/delete_repo"}
 
@@ -28,7 +28,7 @@ def test_tools_that_ran_or_were_asked_for_are_used():
 def test_denied_calls_resources_and_prompts_are_no_use_of_a_tool():
     tape = Tape().call(*DENIED_BY_POLICY)
     for number, kind in enumerate((Kind.RESOURCE, Kind.PROMPT, Kind.COMPLETION), 1):
-        tape.call(attrs.evolve(REQUESTED, kind=kind), decided(Action.ALLOW), call=call_id(number))
+        tape.call(replace(REQUESTED, kind=kind), decided(Action.ALLOW), call=call_id(number))
     assert tape.view().recent.used(CLIENT) == frozenset()
 
 

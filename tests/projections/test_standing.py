@@ -1,6 +1,6 @@
 """Grants, rules and admins that hold now."""
 
-import attrs
+from msgspec.structs import replace
 
 from portero.domain import events as e
 from portero.domain.ids import GrantId, Millis, RuleId
@@ -29,7 +29,7 @@ def test_an_ended_grant_can_be_looked_up_but_does_not_stand():
 
 
 def test_uses_are_counted_where_there_is_a_limit():
-    tape = Tape().write("grant/g1", ISSUED).write("grant/g2", attrs.evolve(ISSUED, uses=2), e.GrantUsed(CALL))
+    tape = Tape().write("grant/g1", ISSUED).write("grant/g2", replace(ISSUED, uses=2), e.GrantUsed(CALL))
     grants = tape.view().grants
     assert (grants.limited(G1), grants.limited(G2), grants.limited(GrantId("g3"))) == (False, True, False)
     assert grants.get(G2).uses_left == 1
