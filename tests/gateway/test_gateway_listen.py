@@ -191,7 +191,7 @@ async def test_a_stream_is_forgotten_when_its_client_leaves(house: House, name: 
     async with house.caller(name, modern=True) as caller:
         async with listening(caller, TOOLS) as stream:
             await stream.next()
-            assert house.gateway.in_flight() == 1
+            await wait_until(lambda: house.gateway.in_flight() == 1, "nobody else's stream is left")
         await wait_until(lambda: house.gateway.in_flight() == 0, "the stream is gone")
 
 
