@@ -7,11 +7,12 @@ from typing import Final
 import attrs
 import msgspec
 
-from portero.domain.admin import Admin, Lock
+from portero.domain.admin import Lock
 from portero.domain.events import SegmentArchived
 from portero.domain.rule import Rule
 from portero.errors import SnapshotUnreadable
 from projections.activity import ActivityState
+from projections.admins import AdminsState
 from projections.calls import CallsState
 from projections.config import Loaded
 from projections.grants import GrantsState
@@ -19,7 +20,7 @@ from projections.recent import RecentState
 from projections.replicas import Replica
 from projections.upstreams import UpstreamsState
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raise it with every change to what a state means. An older or newer snapshot is not read; the log is."""
 
 _NAME: Final = b"portero view "
@@ -42,7 +43,7 @@ class Snapshot:
     upstreams: UpstreamsState
     replicas: tuple[Replica, ...]
     config: tuple[Loaded, ...]
-    admins: tuple[Admin, ...]
+    admins: AdminsState
 
 
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")

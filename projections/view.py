@@ -8,7 +8,7 @@ import structlog
 from portero.domain import events as e
 from portero.domain.admin import Lock, evolve_lock
 from portero.domain.events import EVENT_TYPES, POLICY_EVENTS, Event, Recorded
-from portero.domain.ids import LOCK_AGGREGATE
+from portero.domain.ids import ADMINS_AGGREGATE, LOCK_AGGREGATE
 from portero.domain.values import Action
 from portero.errors import LogDivergence
 from projections import snapshot
@@ -190,8 +190,8 @@ class View:
         self.activity.fold(recorded, rule.pattern if rule else None)
 
     def _admin(self, recorded: Recorded[Any]) -> None:
-        self.admins.fold(recorded)
-        self.activity.fold(recorded)
+        admin = self.admins.fold(recorded)
+        self.activity.fold(recorded, admin.name if admin else None)
 
     def _upstream(self, recorded: Recorded[Any]) -> None:
         self.upstreams.fold(recorded)
@@ -227,7 +227,7 @@ class View:
             self.grants.fold(recorded)
         elif kind == "rule":
             self.rules.fold(recorded)
-        elif kind == "admin":
+        elif kind == "admin" or recorded.aggregate == ADMINS_AGGREGATE:
             self.admins.fold(recorded)
         elif recorded.aggregate == LOCK_AGGREGATE:
             self.locked = evolve_lock(recorded)

@@ -200,6 +200,8 @@ class AdminPaired(Struct, frozen=True):
 
 class AdminRemoved(Struct, frozen=True):
     by: Actor
+    user: int | None = None
+    """None: the aggregate says who (releases before 0.1.0)."""
 
 
 # --- upstream -----------------------------------------------------------------------------------------------------

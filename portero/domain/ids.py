@@ -31,10 +31,6 @@ def rule_aggregate(rule: RuleId) -> Aggregate:
     return Aggregate(f"rule/{rule}")
 
 
-def admin_aggregate(user: int) -> Aggregate:
-    return Aggregate(f"admin/{user}")
-
-
 def upstream_aggregate(name: str) -> Aggregate:
     return Aggregate(f"upstream/{name}")
 
@@ -44,6 +40,10 @@ def replica_aggregate(replica: ReplicaId) -> Aggregate:
 
 
 LOCK_AGGREGATE = Aggregate("system/lock")
+ADMINS_AGGREGATE = Aggregate("system/admins")
+"""All who may decide, in one: so of two who pair at once, one finds another version.
+
+Logs of releases before 0.1.0 have one for each person, ``admin/USER``."""
 LOG_AGGREGATE = Aggregate("system/log")
 
 

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from portero.domain import events as e
-from portero.domain.ids import GrantId, Millis, RuleId
+from portero.domain.ids import ADMINS_AGGREGATE, GrantId, Millis, RuleId
 from portero.domain.rule import rule_id
 from portero.domain.values import Action
 from projections.limits import Limits
@@ -61,6 +61,19 @@ def test_admins_are_those_who_paired_and_were_not_removed():
     admins = tape.view().admins
     assert ([admin.name for admin in admins], len(admins), admins.get(1)) == (["Ben"], 1, None)
     assert admins.get(2).chat == 22
+
+
+def test_admins_are_of_one_aggregate_and_those_of_older_logs_still_count():
+    tape = Tape().write("admin/1", e.AdminPaired(1, "Ana", 11)).write(ADMINS_AGGREGATE, e.AdminRemoved(BEN, 1))
+    tape.write(ADMINS_AGGREGATE, e.AdminPaired(2, "Ben", 22))
+    view = tape.view()
+    assert ([admin.user for admin in view.admins], view.admins.version) == ([2], 2)
+    assert [entry.subject for entry in view.activity.recent()] == ["Ben", "Ana", "Ana"]
+
+
+def test_when_it_cannot_be_read_whom_a_change_leaves_nobody_decides():
+    admins = Tape().write(ADMINS_AGGREGATE, e.AdminPaired(1, "Ana", 11), "AdminRenamed").view().admins
+    assert (len(admins), admins.version) == (0, 2)
 
 
 def test_an_admin_whose_record_cannot_be_read_decides_nothing():
