@@ -8,8 +8,8 @@ import structlog
 from handlers.core import Core
 from handlers.outcomes import Execution, Outcome
 from portero.domain import call as calls
-from portero.domain.commands import Cancel
-from portero.domain.events import CallEvent, ExecutionOutcomeUnknown, ExecutionSucceeded
+from portero.domain.commands import Cancel, RecordFailure, RecordSuccess
+from portero.domain.events import CallEvent, ExecutionOutcomeUnknown, ExecutionSucceeded, LateOutcomeRecorded
 from portero.domain.ids import Millis, call_aggregate
 from portero.domain.values import SYSTEM, Status
 from portero.errors import DecisionError, LogDivergence, LogError, LogUnavailable
@@ -21,6 +21,10 @@ ANSWER_SECONDS: Final = 5.0
 """How long a client waits for its outcome to reach a log that is away, before it is told so."""
 FIRST_PAUSE_SECONDS: Final = 0.05
 LAST_PAUSE_SECONDS: Final = 5.0
+
+
+class _Forgotten(Exception):
+    """The call ended so long ago that the view does not hold it any more."""
 
 
 class Recorder:
@@ -49,7 +53,8 @@ class Recorder:
             else:
                 return True
         try:
-            await asyncio.wait_for(asyncio.shield(self.record_behind(execution, outcome)), ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await asyncio.shield(self.record_behind(execution, outcome))
         except TimeoutError as late:
             raise not_given_out(execution) from late
         return False
@@ -87,6 +92,7 @@ class Recorder:
             trace=execution.trace,
             blobs=_blobs(outcome),
             blob_ttl=core.result_seconds,
+            write_id=_write_id(execution, outcome),
             urgent=True,
         )
 
@@ -97,7 +103,9 @@ class Recorder:
 
         def build(now: Millis) -> tuple[Write, ...]:
             state = core.view.calls.get(execution.call)
-            if state is None or (isinstance(command, Cancel) and state.attempt != execution.attempt):
+            if state is None:
+                raise _Forgotten
+            if isinstance(command, Cancel) and state.attempt != execution.attempt:
                 return ()  # who left an attempt has not left a later one
             try:
                 events: tuple[CallEvent, ...] = tuple(calls.decide(state, command, now))
@@ -113,13 +121,36 @@ class Recorder:
             )
 
         await core.catch_up()
-        await core.commit(
-            build,
+        try:
+            await core.commit(
+                build,
+                actor=SYSTEM,
+                cause=execution.cause,
+                trace=execution.trace,
+                blobs=_blobs(outcome),
+                blob_ttl=core.result_seconds,
+                urgent=True,
+            )
+        except _Forgotten:
+            if isinstance(command, RecordSuccess | RecordFailure):
+                await self._append_late(execution, outcome, calls.late(command))
+
+    async def _append_late(self, execution: Execution, outcome: Outcome, late: LateOutcomeRecorded) -> None:
+        """An answer to a call of which the view holds nothing: open calls are always held, so it has ended otherwise.
+
+        Or by this very answer, if that was written without our knowing: then the write id stands there already.
+        """
+        core = self._core
+        logger.info("an answer came for a call that the view has forgotten", call=execution.call)
+        await core.log.append(
+            Write(call_aggregate(execution.call), None, (late,), ends=True),
             actor=SYSTEM,
+            now=core.clock(),
             cause=execution.cause,
             trace=execution.trace,
             blobs=_blobs(outcome),
             blob_ttl=core.result_seconds,
+            write_id=_write_id(execution, outcome),
             urgent=True,
         )
 
@@ -135,6 +166,11 @@ class Recorder:
                 logger.warning("an outcome waits for the log", call=execution.call, error=str(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LAST_PAUSE_SECONDS)
+
+
+def _write_id(execution: Execution, outcome: Outcome) -> str:
+    """The same for the same answer, however often it is written."""
+    return f"{execution.call}.{execution.attempt}.{type(outcome.event).__name__}"
 
 
 def not_given_out(execution: Execution) -> LogUnavailable:

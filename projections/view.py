@@ -180,6 +180,8 @@ class View:
         call = self.calls.fold(recorded)
         if call is not None:
             self.activity.fold_call(recorded, call)
+        else:  # it is not held any more, but that something came of it is not kept silent
+            self.activity.fold(recorded)
 
     def _grant(self, recorded: Recorded[Any]) -> None:
         grant = self.grants.fold(recorded)

@@ -165,7 +165,8 @@ async def _stop(gateway: Process, data: Path) -> None:
     """Ends the gateway as Ctrl-C would; one that does not end in time is killed, and then its store is ended for it."""
     gateway.terminate()
     try:
-        await asyncio.wait_for(_end_of(gateway), STOP_SECONDS)
+        async with asyncio.timeout(STOP_SECONDS):
+            await _end_of(gateway)
     except TimeoutError:
         os.killpg(gateway.pid, signal.SIGKILL)
         gateway.wait()

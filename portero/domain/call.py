@@ -44,7 +44,7 @@ from portero.domain.ids import Millis
 from portero.domain.values import SYSTEM, Action, Resolution, Status
 from portero.errors import AlreadyDecided, DecisionError, Invalid, NotFound
 
-__all__ = ["MAX_ATTEMPTS", "Call", "decide", "evolve", "preview", "timer"]
+__all__ = ["MAX_ATTEMPTS", "Call", "decide", "evolve", "late", "preview", "timer"]
 
 MAX_ATTEMPTS: Final = 3
 """How often a call that may be repeated runs by itself; a person may let it run once more."""
@@ -65,6 +65,14 @@ def decide(state: Call | None, command: CallCommand, now: Millis, *, locked: boo
     if state.foreign:
         raise DecisionError(f"A newer release of Portero wrote on task {state.id}; this replica leaves it alone.")
     return _DECIDE[type(command)](state, command, now, locked)
+
+
+def late(command: RecordSuccess | RecordFailure) -> LateOutcomeRecorded:
+    """An upstream's answer as the fact that it came too late."""
+    if isinstance(command, RecordFailure):
+        return LateOutcomeRecorded(True, error=command.error, attempt=command.attempt)
+    values = (command.is_error, command.result_blob, command.result_bytes, command.result_digest)
+    return LateOutcomeRecorded(*values, attempt=command.attempt)
 
 
 def timer(state: Call) -> Millis | None:
@@ -164,12 +172,10 @@ def _is_current(state: Call, attempt: int) -> bool:
 
 
 def _succeed(state: Call, command: RecordSuccess, now: Millis, locked: bool) -> CallEvents:
-    values = (command.is_error, command.result_blob, command.result_bytes, command.result_digest)
     if _is_current(state, command.attempt):
+        values = (command.is_error, command.result_blob, command.result_bytes, command.result_digest)
         return [ExecutionSucceeded(*values, command.duration_ms)]
-    if _is_known(state, command.attempt):
-        return []
-    return [LateOutcomeRecorded(*values, attempt=command.attempt)]
+    return _too_late(state, command)
 
 
 def _fail(state: Call, command: RecordFailure, now: Millis, locked: bool) -> CallEvents:
@@ -177,9 +183,11 @@ def _fail(state: Call, command: RecordFailure, now: Millis, locked: bool) -> Cal
     unsent = not command.sent and state.status is Status.QUEUED and command.attempt == state.attempt
     if unsent or _is_current(state, command.attempt):
         return [ExecutionFailed(command.error, command.sent, command.duration_ms)]
-    if _is_known(state, command.attempt):
-        return []
-    return [LateOutcomeRecorded(True, error=command.error, attempt=command.attempt)]
+    return _too_late(state, command)
+
+
+def _too_late(state: Call, command: RecordSuccess | RecordFailure) -> CallEvents:
+    return [] if _is_known(state, command.attempt) else [late(command)]
 
 
 def _is_known(state: Call, attempt: int) -> bool:

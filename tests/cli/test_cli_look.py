@@ -1,12 +1,18 @@
 """pending, tasks, show, logs, status: what is there, for people and for programs."""
 
+import asyncio
 import signal
 import time
 
+from portero.cli.commands.logs import _follow
+from portero.cli.output import Output
+from portero.cli.place import Place
+from portero.cli.session import open_session
 from portero.domain.events import CatalogueTool
 from portero.domain.ids import CallId
 from portero.domain.values import Action, ToolFacts
 from portero.gateway.tasks import Tasks
+from portero.settings import Secret
 from projections import View
 from tests.cli.home import Home, Scribe
 
@@ -153,6 +159,31 @@ def test_follow_goes_on_until_interrupted(home: Home) -> None:
     _, errors = following.communicate(timeout=10)
     assert following.returncode == 130
     assert errors.strip() == ""
+
+
+async def test_an_interruption_ends_following_in_whatever_moment_it_comes(home: Home) -> None:
+    assert home.place is not None
+    loop = asyncio.get_running_loop()
+    async with open_session(Place(Secret(home.place.url), home.folder, home.place.name, "always")) as session:
+        for turns in range(5):  # of the loop, after an event has come
+            following = asyncio.create_task(_follow(session, Output(as_json=True, terminal=False), lambda _: False))
+            interrupted = asyncio.Event()
+
+            def interrupt(left: int, task: "asyncio.Task[None]" = following, now: asyncio.Event = interrupted) -> None:
+                if left:
+                    loop.call_soon(interrupt, left - 1)
+                else:
+                    task.cancel()
+                    now.set()
+
+            await asyncio.sleep(0.01)
+            end = session.view.subscribe(lambda _, turns=turns, interrupt=interrupt: interrupt(turns))  # type: ignore[misc] # bound now
+            await session.decisions.set_rule("a/*", Action.DENY, session.by)
+            async with asyncio.timeout(10):
+                await interrupted.wait()
+                await asyncio.wait([following])
+            end()
+            assert following.cancelled()
 
 
 def test_status_shows_what_is_there(home: Home) -> None:

@@ -32,6 +32,7 @@ from portero.settings import UpstreamConfig
 from portero.upstream import Limits as UpstreamLimits
 from portero.upstream import Upstreams
 from projections import View
+from projections.limits import Limits as ViewLimits
 from tests.log.support import everything, opened, until
 from tests.stores import Place
 
@@ -131,6 +132,10 @@ class Replica:
     async def events(self, call: CallId) -> Sequence[RecordedEvent]:
         return [event for event in await everything(self.log) if event.aggregate == f"call/{call}"]
 
+    async def logged(self, kind: str) -> None:
+        """Waits until an event of this type stands on the log."""
+        await until(lambda: self.view.activity.counts.get(kind, 0) > 0, f"{kind} is on the log")
+
     def execute(self) -> None:
         """Takes approved calls from now on."""
         queue = WorkQueue(self.log, "execution", self.core.clock, retry_seconds=0.02)
@@ -160,6 +165,7 @@ async def open_replica(
     clock: Callable[[], Millis] = system_clock,
     execute: bool = True,
     timeout_seconds: float = 60,
+    view_limits: ViewLimits | None = None,
     **core_options: Any,
 ) -> AsyncIterator[Replica]:
     """``execute``: approved calls run; timers and heartbeats only once a test says so."""
@@ -167,7 +173,7 @@ async def open_replica(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ph-")))
         notes = notes or folder / "notes"
         log = await stack.enter_async_context(opened(place, name, url=url, limits=limits))
-        view = View()
+        view = View(view_limits)
         background = Background()
         background.start("follower", Follower(log, view.apply).run)
         config = ConfigPolicy(dict(ASK_ALL if policies is None else policies), Action.DENY)

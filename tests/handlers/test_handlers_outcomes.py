@@ -14,6 +14,7 @@ from portero.domain.ids import CallId, call_aggregate
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Action, Actor, Kind, Status
 from portero.errors import LogUnavailable
+from projections.limits import Limits as ViewLimits
 from tests.handlers.replica import ADMIN, ALLOW_ALL, Replica, open_replica, settled
 from tests.log.proxy import REPLIES, REQUESTS, Proxy, proxied
 from tests.log.support import IMPATIENT, until
@@ -143,7 +144,7 @@ async def test_an_outcome_is_written_once_however_often_it_is_recorded(valkey: P
         assert isinstance(answer, Done)
         recorder, execution = Recorder(replica.core), execution_of(answer.call)
         again = succeeded(execution, RESULT, replica.core.replacer, 1)
-        assert not await recorder.record(execution, again)
+        assert await recorder.record(execution, again)  # it is what stands
         await recorder.record_behind(execution, again)
         assert (await replica.types(answer.call))[3:] == ["ExecutionSucceeded"]
 
@@ -163,6 +164,51 @@ async def test_a_late_answer_never_overwrites_an_end_that_the_store_has_forgotte
         assert replica.state(call).status is Status.CANCELLED
         versions = [event.version for event in await replica.events(call)]
         assert versions == sorted(set(versions))
+
+
+async def forgotten(replica: Replica, call: CallId) -> None:
+    """Other calls end until the view holds this one no more."""
+    for number in range(3):
+        await replica.done(id=f"other {number}")
+    await replica.core.catch_up()
+    assert replica.view.calls.get(call) is None
+
+
+async def test_an_answer_to_a_call_that_the_view_has_forgotten_is_recorded(valkey: Place, tmp_path: Path) -> None:
+    async with open_replica(valkey, policies=ALLOW_ALL, view_limits=ViewLimits(ended=2)) as replica:
+        call, calling = await under_way(replica, tmp_path / "go")
+        calling.cancel()
+        await settled(calling)
+        await replica.becomes(call, Status.CANCELLED)
+        await forgotten(replica, call)
+        (tmp_path / "go").touch()
+        await replica.logged("LateOutcomeRecorded")
+        events = await replica.events(call)
+        assert events[-1].type == "LateOutcomeRecorded"
+        assert [event.version for event in events] == [1, 2, 3, 4, 5]
+
+
+async def test_an_answer_that_was_written_unknowingly_is_not_written_again_once_it_is_forgotten(valkey: Place) -> None:
+    async with open_replica(valkey, policies=ALLOW_ALL, view_limits=ViewLimits(ended=2)) as replica:
+        answer = await replica.call(id="a")
+        await forgotten(replica, answer.call)
+        recorder, execution = Recorder(replica.core), execution_of(answer.call)
+        await recorder.record_behind(execution, succeeded(execution, RESULT, replica.core.replacer, 1))
+        await recorder.record_behind(execution, cancelled(execution))
+        assert (await replica.types(answer.call))[3:] == ["ExecutionSucceeded"]
+
+
+async def test_a_cancellation_in_the_moment_in_which_an_outcome_is_written_is_not_lost(valkey: Place) -> None:
+    async with open_replica(valkey, policies=ALLOW_ALL) as replica:
+        answer = await replica.call(id="a")
+        recorder, execution = Recorder(replica.core), execution_of(answer.call, version=2)  # where it stands no more
+        recording = asyncio.create_task(recorder.record(execution, cancelled(execution)))
+        while not recorder.waiting:  # noqa: ASYNC110 - until it is written in the background; every turn counts
+            await asyncio.sleep(0)
+        (behind,) = recorder._behind
+        behind.add_done_callback(lambda _: recording.cancel())  # behind whoever waits for it, in the same turn
+        await settled(recording)
+        assert recording.cancelled()
 
 
 async def test_what_is_recorded_late_of_a_lost_call_that_may_run_again_leads_to_its_run(

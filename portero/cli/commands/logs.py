@@ -79,7 +79,8 @@ async def _follow(session: Session, out: Output, wanted: Filter) -> None:
         if session.log.diverged is not None:
             raise LogDivergence(str(session.log.diverged))
         try:
-            await asyncio.wait_for(news.wait(), 2.0)
+            async with asyncio.timeout(2.0):
+                await news.wait()
         except TimeoutError:
             continue
         news.clear()
