@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import attrs
 
-from portero.domain.events import POLICY_EVENTS, Event
+from portero.domain.events import POLICY_EVENTS, Event, Meta
 from portero.domain.ids import Aggregate, Millis, Seq
 from portero.errors import LogError, PolicyMoved, VersionConflict
 from portero.log.codec import encode
@@ -58,6 +58,8 @@ class Append:
     writes: tuple[Write, ...]
     meta: bytes
     """The field ``m`` of its entries, which is also how it is found on the log: it holds the write id."""
+    origin: Meta
+    """The same as a value."""
     arguments: list[Argument]
     events: int
     bumps: int

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -33,6 +33,16 @@ def _ignore(_: Any) -> None:
     """A reply that changes nothing."""
 
 
+class Reader(Protocol):
+    """Who follows the log in this process, and is spared the reading of what was written here."""
+
+    def written(self, appends: Sequence[tuple[int, Append]], entry: str) -> None:
+        """These stand, side by side, each from its sequence on; ``entry`` is the id of the last event's."""
+
+    def behind(self, seq: int) -> None:
+        """The log seems to go up to ``seq`` at least."""
+
+
 class Committer:
     """Turns submitted appends into batches on the wire it was given; one batch is in flight at a time.
 
@@ -49,6 +59,7 @@ class Committer:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Append] = deque()
         self._flight: list[Append] = []
+        self.reader: Reader | None = None
         self._wire: Wire | None = None
         self._keys: tuple[Argument, ...] = ()
         self._scheduled = self._busy = False
@@ -90,6 +101,10 @@ class Committer:
         self._fail(flight, LogUncertain(UNKNOWN.format("the connection to its store is given up")))
         if wire is not None:
             wire.abort(str(error))
+
+    def unanswered(self) -> Sequence[Append]:
+        """Those of which the store has not said yet whether they stand."""
+        return self._flight
 
     def waiting(self) -> list[asyncio.Future[Any]]:
         """The futures of everything that has no answer yet."""
@@ -150,24 +165,31 @@ class Committer:
             self._schedule()
 
     def _on_answers(self, batch: list[Append], reply: list[Any]) -> None:
-        written = repeated = events = last = at = 0
+        written: list[tuple[int, Append]] = []
+        repeated = events = last = at = 0
         for append in batch:
             code, one, two, policy = reply[at + 1 : at + 5]
             at += 4
             if code == WRITTEN:
-                written, events, last = written + 1, events + append.events, two
+                written.append((one, append))
+                events, last = events + append.events, two
                 self._position.policy = policy
             elif code == REPEATED:
                 repeated += 1
             settle(append, outcome(append, code, one, two, policy))
         if written:
-            self._position.advance(last, reply[0].decode())
-            telemetry.APPENDS_WRITTEN.inc(written)
+            entry = reply[0].decode()
+            self._position.advance(last, entry)
+            telemetry.APPENDS_WRITTEN.inc(len(written))
             telemetry.EVENTS_APPENDED.inc(events)
+            if self.reader is not None:
+                self.reader.written(written, entry)
         if repeated:
             telemetry.APPENDS_REPEATED.inc(repeated)
-        if conflicts := len(batch) - written - repeated:
+        if conflicts := len(batch) - len(written) - repeated:
             telemetry.APPENDS_CONFLICT.inc(conflicts)
+            if self.reader is not None:  # somebody else wrote what they conflict with
+                self.reader.behind(self._position.seq + 1)
 
     def _on_error(self, batch: list[Append], error: ServerError) -> None:
         """The script did not run, so nothing of the batch was written."""

@@ -1,66 +1,62 @@
 """Stream entries to recorded events, for the follower and for everybody who reads the log."""
 
-from collections import deque
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from portero.domain.events import Event, Meta, Recorded
 from portero.errors import LogDivergence
+from portero.log.append import Append
 from portero.log.codec import decode, decode_meta
 
 RecordedEvent = Recorded[Event | None]
 
+OwnKey = tuple[bytes, str, int]
+"""Where an event of this process will stand: the meta of its append as JSON, its aggregate, its version."""
+NONE_OWN: Final[Mapping[OwnKey, Event]] = MappingProxyType({})
+
 
 class Entries:
-    """Decodes entries; what this process wrote itself it knows already, which saves 8 µs an event."""
+    """Decodes entries, and checks that none is missing."""
 
     def __init__(self) -> None:
-        self._own: dict[bytes, tuple[Meta, deque[Event]]] = {}
-        self._followed = False
         self._last: tuple[bytes, Meta] | None = None
 
-    def follow(self, *, followed: bool) -> None:
-        """Whether somebody takes what comes back; while nobody does, nothing is expected."""
-        self._followed = followed
-        self._own.clear()
+    def recorded(
+        self,
+        entries: Iterable[Any],
+        after: int | None,
+        *,
+        known: int = 0,
+        own: Mapping[OwnKey, Event] = NONE_OWN,
+    ) -> list[RecordedEvent]:
+        """Raises LogDivergence when the sequence behind ``after`` (None: unknown) has a gap or steps back.
 
-    def expect(self, raw: bytes, meta: Meta, events: Iterable[Event]) -> None:
-        """These events will come back, in this order, under the meta whose JSON is ``raw``."""
-        if self._followed:
-            self._own[raw] = (meta, deque(events))
-
-    def forget(self, raw: bytes) -> None:
-        """They will not come, or nobody knows."""
-        self._own.pop(raw, None)
-
-    @property
-    def expected(self) -> int:
-        """How many appends are still to come back."""
-        return len(self._own)
-
-    def recorded(self, entries: Iterable[Any], after: int | None) -> list[RecordedEvent]:
-        """Raises LogDivergence when the sequence behind ``after`` (None: unknown) has a gap or steps back."""
+        Those up to the sequence ``known`` are passed over. What this process wrote itself need not be decoded, which
+        saves 8 µs an event: ``own`` has it.
+        """
         out: list[RecordedEvent] = []
-        own, expected = self._own, None if after is None else after + 1
+        expected = None if after is None else after + 1
         for entry, fields in entries:
             try:
                 _, t, _, s, _, v, _, n, _, m, _, d = fields
-                seq, version, name = int(n), int(v), t.decode()
+                seq = int(n)
             except (ValueError, TypeError) as error:
-                raise LogDivergence(f"entry {entry.decode()} on the log is not one of Portero's") from error
+                raise _foreign(entry) from error
             if seq != expected and expected is not None:
                 raise LogDivergence(gap(expected, seq, entry.decode()))
             expected = seq + 1
-            event: Event | None
-            if (mine := own.get(m)) is not None:
-                meta, events = mine
-                event = events.popleft()
-                if not events:
-                    del own[m]
-            else:
-                meta = self._meta(m)
+            if seq <= known:
+                continue
+            try:
+                version, name, aggregate = int(v), t.decode(), s.decode()
+            except (ValueError, TypeError) as error:
+                raise _foreign(entry) from error
+            meta = self._meta(m)
+            event = own.get((m, aggregate, version)) if own else None
+            if event is None:
                 event = decode(name, meta.schema, d)
-            out.append(Recorded(seq, entry.decode(), s.decode(), version, name, event, meta))
+            out.append(Recorded(seq, entry.decode(), aggregate, version, name, event, meta))
         return out
 
     def _meta(self, raw: bytes) -> Meta:
@@ -71,6 +67,42 @@ class Entries:
         meta = decode_meta(raw)
         self._last = (raw, meta)
         return meta
+
+
+def own_events(appends: Iterable[Append]) -> dict[OwnKey, Event]:
+    """What these appends wrote, or will; without those whose version is not known before they stand."""
+    return {
+        (append.meta, write.aggregate, version): event
+        for append in appends
+        for write in append.writes
+        if write.expected is not None
+        for version, event in enumerate(write.events, write.expected + 1)
+    }
+
+
+def written_events(append: Append, first: int, serial: tuple[str, int]) -> list[RecordedEvent] | None:
+    """The events of an append that stands from the sequence ``first`` on; None when their versions are not known.
+
+    ``serial``: an entry's id is the time in ms and a number that grows by one within one script, so the entry of the
+    sequence n is ``time-(number + n)``.
+    """
+    time, number = serial
+    out: list[RecordedEvent] = []
+    seq, meta = first, append.origin
+    for write in append.writes:
+        version = write.expected
+        if version is None:
+            return None
+        for event in write.events:
+            version += 1
+            entry = f"{time}-{number + seq}"
+            out.append(Recorded(seq, entry, write.aggregate, version, type(event).__name__, event, meta))
+            seq += 1
+    return out
+
+
+def _foreign(entry: bytes) -> LogDivergence:
+    return LogDivergence(f"entry {entry.decode()} on the log is not one of Portero's")
 
 
 def gap(expected: int, found: int, entry: str) -> str:

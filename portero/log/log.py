@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
@@ -17,7 +17,7 @@ from portero.domain.values import Actor
 from portero.errors import LogDivergence, LogError, LogUnavailable
 from portero.log.append import Append, Appended, Write, arguments, distinct
 from portero.log.codec import SCHEMA, encode_meta
-from portero.log.commit import NOTHING_WRITTEN, Committer
+from portero.log.commit import NOTHING_WRITTEN, Committer, Reader
 from portero.log.connect import Store
 from portero.log.entries import Entries, RecordedEvent
 from portero.log.health import Health, look
@@ -52,7 +52,6 @@ class Log:
         self.replica = replica
         self.store = store
         self.position = position
-        self.entries = Entries()
         self.diverged: LogDivergence | None = None
         self._session = secrets.token_hex(6)
         self._writes = 0
@@ -64,6 +63,14 @@ class Log:
     def id(self) -> str:
         """The log's own id, minted when it was created."""
         return self.position.id
+
+    def feed(self, reader: Reader | None) -> None:
+        """Tells ``reader`` of every append as soon as it stands; None: nobody."""
+        self._committer.reader = reader
+
+    def unanswered(self) -> Sequence[Append]:
+        """The appends on their way, which may stand on the log already."""
+        return self._committer.unanswered()
 
     @property
     def away(self) -> LogError | None:
@@ -162,6 +169,7 @@ class Log:
         append = Append(
             writes,
             raw,
+            meta,
             args,
             events,
             bumps,
@@ -173,19 +181,10 @@ class Log:
             loop.create_future(),
             orphaned,
         )
-        self.entries.expect(raw, meta, (event for write in writes for event in write.events))
-        try:
-            if telemetry.tracing():
-                with telemetry.span(telemetry.SPAN_APPEND, parent=trace, attributes={"portero.events": events}):
-                    appended = await self._submit(append)
-            else:
-                appended = await self._submit(append)
-        except BaseException:
-            self.entries.forget(raw)
-            raise
-        if appended.repeated:
-            self.entries.forget(raw)
-        return appended
+        if telemetry.tracing():
+            with telemetry.span(telemetry.SPAN_APPEND, parent=trace, attributes={"portero.events": events}):
+                return await self._submit(append)
+        return await self._submit(append)
 
     async def _submit(self, append: Append) -> Appended:
         began = time.perf_counter()
@@ -211,7 +210,9 @@ class Log:
         known = self.position.seq
         async with self.store.reach() as client:
             head: list[Any] = await client.hmget(self.store.keys.head, ["id", "seq", "entry", "policy"])
-        self.position.check(head, known)
+        seq = self.position.check(head, known)
+        if self._committer.reader is not None:
+            self._committer.reader.behind(seq)
         return Head(head[0].decode(), Seq(int(head[1])), head[2].decode(), int(head[3]))
 
     async def blob(self, key: str) -> bytes | None:
