@@ -10,6 +10,9 @@ from portero.gateway import wire
 
 Header = tuple[bytes, bytes]
 
+WHOLE: Final = "portero.http.response"
+"""A message beyond ASGI that is a whole answer: status, headers without the length, body. Our own server takes it."""
+
 JSON_TYPE: Final = (b"content-type", b"application/json")
 CLOSE: Final = (b"connection", b"close")
 ALLOW_POST: Final = (b"allow", b"POST")
@@ -57,19 +60,11 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 
 
 async def send_json(send: Send, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [JSON_TYPE, (b"content-length", b"%d" % len(body)), *headers],
-        }
-    )
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send({"type": WHOLE, "status": status, "headers": (JSON_TYPE, *headers), "body": body})  # type: ignore[arg-type] # beyond ASGI
 
 
 async def send_empty(send: Send, status: int, headers: Sequence[Header] = ()) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0"), *headers]})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    await send({"type": WHOLE, "status": status, "headers": headers, "body": b""})  # type: ignore[arg-type] # beyond ASGI
 
 
 class Accepts:

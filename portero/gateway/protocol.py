@@ -7,14 +7,43 @@ whoever takes too long with the head or the body of a request is cut off.
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from portero.errors import INVALID_REQUEST, PARSE_ERROR
 from portero.gateway import wire
+from portero.gateway.http import WHOLE
 
 REQUEST_SECONDS: Final = 30.0
 """From the opening of a connection, or from the first byte of a request, to the end of its body."""
 SWEEP_SECONDS: Final = 1.0
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its answer, which may be given whole: then it is one write, 25 µs less than uvicorn's two."""
+
+    async def send(self, message: Any) -> None:
+        if message["type"] != WHOLE:
+            await super().send(message)
+            return
+        if self.response_started:
+            raise RuntimeError("a whole answer was given after another one had begun")
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        self.response_started = self.response_complete = True
+        body = message["body"]
+        lines = [STATUS_LINE[message["status"]]]
+        for name, value in message["headers"]:
+            lines += (name, b": ", value, b"\r\n")
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines += (b"content-length: %d\r\n\r\n" % len(body), body)
+        self.transport.write(b"".join(lines))
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class Protocol(HttpToolsProtocol):
@@ -36,6 +65,10 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self.head_complete = True
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.__class__ = Cycle  # uvicorn has no other place to say which class it should be
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
