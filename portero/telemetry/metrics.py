@@ -1,7 +1,4 @@
-"""Metrics as constants, one registry per process.
-
-Measured on the hot path: a counter 0.5 µs, a histogram 0.9 µs; children are looked up once and kept.
-"""
+"""Metrics as constants, one registry per process."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -12,11 +9,12 @@ from prometheus_client import (
     Counter,
     Gauge,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
+
+from portero.telemetry.counting import Counts, Latencies
 
 REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -28,32 +26,25 @@ SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 
 # --- calls ----------------------------------------------------------------------------------------------------------
 
-CALLS: Final = Counter(
-    "portero_calls",
-    "Calls by upstream, policy decision and outcome.",
-    ("server", "decision", "outcome"),
-    registry=REGISTRY,
+CALLS: Final = Counts(
+    "portero_calls", "Calls by upstream, policy decision and outcome.", ("server", "decision", "outcome"), REGISTRY
 )
-_CALL_SECONDS: Final = Histogram(
+_CALL_SECONDS: Final = Latencies(
     "portero_call_seconds",
     "Where the time of a call went: in the gateway itself, in appends to the log, in the upstream.",
-    ("part",),
-    buckets=SECONDS,
-    registry=REGISTRY,
+    "part",
+    ("gateway", "log", "upstream"),
+    SECONDS,
+    REGISTRY,
 )
-GATEWAY_SECONDS: Final = _CALL_SECONDS.labels("gateway")
-LOG_SECONDS: Final = _CALL_SECONDS.labels("log")
-UPSTREAM_SECONDS: Final = _CALL_SECONDS.labels("upstream")
-
-_calls: dict[tuple[str, str, str], Counter] = {}
+GATEWAY_SECONDS: Final = _CALL_SECONDS["gateway"]
+LOG_SECONDS: Final = _CALL_SECONDS["log"]
+UPSTREAM_SECONDS: Final = _CALL_SECONDS["upstream"]
 
 
 def count_call(server: str, decision: str, outcome: str) -> None:
     """Counts one call. ``server`` must be a configured upstream's name or ``portero``, so that the labels stay few."""
-    child = _calls.get((server, decision, outcome))
-    if child is None:
-        child = _calls[server, decision, outcome] = CALLS.labels(server, decision, outcome)
-    child.inc()
+    CALLS.counts[server, decision, outcome] += 1
 
 
 # --- the endpoint ---------------------------------------------------------------------------------------------------
