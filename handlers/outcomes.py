@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-import attrs
 import msgspec
+from msgspec import Struct
 
 from handlers.bridging import Channel
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess, RecordUnknown
@@ -30,16 +30,14 @@ METHODS: Final = {
 }
 
 
-@attrs.frozen
-class Done:
+class Done(Struct, frozen=True):
     """The upstream's result, JSON bytes after replacement, on the log as ``call``."""
 
     call: CallId
     result: bytes
 
 
-@attrs.frozen
-class Failed:
+class Failed(Struct, frozen=True):
     """The call ended with an error, or in doubt. ``data`` is JSON or None; all of it after replacement."""
 
     call: CallId
@@ -48,8 +46,7 @@ class Failed:
     data: bytes | None = None
 
 
-@attrs.frozen
-class Execution:
+class Execution(Struct, frozen=True):
     """One attempt at one call, already started on the log at ``version``; ``arguments`` and ``extra`` hold fakes."""
 
     call: CallId
@@ -74,8 +71,7 @@ class Execution:
 OutcomeEvent = ExecutionSucceeded | ExecutionFailed | ExecutionOutcomeUnknown | CallCancelled
 
 
-@attrs.frozen
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How one attempt ended. ``result`` holds the bytes of the blob that the event refers to, if it does."""
 
     event: OutcomeEvent

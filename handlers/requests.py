@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
-import attrs
 import msgspec
+from msgspec import Struct
 
 from handlers.bridging import Channel
 from handlers.core import Core, new_call_id
@@ -33,8 +33,7 @@ BLOB_GRACE_SECONDS = 7 * 86_400
 """How long a blob outlives the approval it waits for."""
 
 
-@attrs.frozen
-class CallRequest:
+class CallRequest(Struct, frozen=True):
     """One request of a client, as the gateway understood it.
 
     ``name`` is the upstream's own name (or a resource's URI), ``arguments`` the JSON bytes as the client sent them
@@ -54,8 +53,7 @@ class CallRequest:
     channel: Channel | None = None
 
 
-@attrs.frozen
-class Pending:
+class Pending(Struct, frozen=True):
     """A person is asked; ``seq`` lets any replica answer for the call."""
 
     call: CallId
@@ -64,8 +62,7 @@ class Pending:
     expires_at: Millis
 
 
-@attrs.frozen
-class Refused:
+class Refused(Struct, frozen=True):
     """The policy denies it; nothing was sent."""
 
     call: CallId
@@ -75,8 +72,7 @@ class Refused:
 Answer = Done | Failed | Pending | Refused
 
 
-@attrs.frozen
-class _Stored:
+class _Stored(Struct, frozen=True):
     """The request as it may be kept: fakes only."""
 
     request: CallRequest

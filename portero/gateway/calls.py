@@ -3,10 +3,10 @@
 import time
 from typing import Any, Final
 
-import attrs
 import msgspec
 from mcp.shared.inbound import InboundLadderRejection, validate_mcp_param_headers
-from msgspec import Raw
+from msgspec import Raw, Struct
+from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 
 from handlers.outcomes import Done, Failed
@@ -60,8 +60,7 @@ _schema = msgspec.json.Decoder(_Schema)
 NO_FACTS: Final = ToolFacts()
 
 
-@attrs.frozen
-class Asked:
+class Asked(Struct, frozen=True):
     """What is asked of an upstream. ``arguments`` is a JSON object, ``extra`` one or None."""
 
     kind: Kind
@@ -149,7 +148,7 @@ class Calls:
     async def _traced(self, call: CallRequest) -> Answer:
         tool = policy_name(call.kind, call.upstream, call.name)
         with span(SPAN_CALL, parent=call.trace, kind=SpanKind.SERVER, attributes={"portero.tool": tool}):
-            return await self._services.requests.call(attrs.evolve(call, trace=traceparent()))
+            return await self._services.requests.call(replace(call, trace=traceparent()))
 
     # --- pending ----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final, Literal
 
 import attrs
+from msgspec import Struct
 
 from portero.domain.events import POLICY_EVENTS, Event, Meta
 from portero.domain.ids import Aggregate, Millis, Seq
@@ -23,8 +24,7 @@ KEEP: Final = _Keep.KEEP
 Keep = Literal[_Keep.KEEP]
 
 
-@attrs.frozen
-class Write:
+class Write(Struct, frozen=True):
     """Events for one aggregate, with what goes along in the same step."""
 
     aggregate: Aggregate
@@ -41,8 +41,7 @@ class Write:
     Later writes stay possible, as long as the writer has followed the log."""
 
 
-@attrs.frozen
-class Appended:
+class Appended(Struct, frozen=True):
     """Where the events stand. ``repeated``: they were there already, written under the same write id."""
 
     first: Seq

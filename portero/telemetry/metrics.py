@@ -33,9 +33,9 @@ _CALL_SECONDS: Final = Latencies(
     "portero_call_seconds",
     "Where the time of a call went: in the gateway itself, in appends to the log, in the upstream.",
     "part",
-    ("gateway", "log", "upstream"),
-    SECONDS,
-    REGISTRY,
+    values=("gateway", "log", "upstream"),
+    bounds=SECONDS,
+    registry=REGISTRY,
 )
 GATEWAY_SECONDS: Final = _CALL_SECONDS["gateway"]
 LOG_SECONDS: Final = _CALL_SECONDS["log"]
