@@ -1,6 +1,7 @@
 """Outcomes on the log: at the fence, by the call as it stands where it has moved on, and until the log takes them."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final
 
 import structlog
@@ -13,7 +14,7 @@ from portero.domain.events import CallEvent, ExecutionOutcomeUnknown, ExecutionS
 from portero.domain.ids import Millis, call_aggregate
 from portero.domain.values import SYSTEM, Status
 from portero.errors import DecisionError, LogDivergence, LogError, LogUnavailable
-from portero.log import Write
+from portero.log import Appended, Write
 
 logger = structlog.get_logger()
 
@@ -73,11 +74,11 @@ class Recorder:
 
     # --- appending --------------------------------------------------------------------------------------------------
 
-    async def _append(self, execution: Execution, outcome: Outcome) -> None:
+    def _append(self, execution: Execution, outcome: Outcome) -> Awaitable[Appended]:
         """At the version of the start, which only the first who says something of this attempt finds."""
         core, event = self._core, outcome.event
         announced = execution.asked or isinstance(event, ExecutionOutcomeUnknown)
-        await core.log.append(
+        return core.log.append(
             Write(
                 call_aggregate(execution.call),
                 execution.version,

@@ -24,7 +24,7 @@ from handlers.outcomes import (
     upstream_params,
 )
 from handlers.recording import ANSWER_SECONDS, Recorder, not_given_out
-from portero.domain.events import CallCancelled, Recorded
+from portero.domain.events import Recorded
 from portero.domain.ids import Aggregate, Millis, call_aggregate
 from portero.domain.values import Kind, Status
 from portero.errors import INTERNAL_ERROR, OUTCOME_UNKNOWN, LogError, RpcError, UpstreamError, UpstreamRefused
@@ -77,12 +77,11 @@ class Runner:
         return aggregate in self._running
 
     def seen(self, recorded: Recorded[Any]) -> None:
-        """To be told of every event: a call that somebody cancels, on whatever replica, stops where it runs."""
-        if type(recorded.event) is CallCancelled:
-            run = self._running.get(Aggregate(recorded.aggregate))
-            if run is not None and run.working:
-                run.called_off = True
-                run.task.cancel()
+        """To be told of every CallCancelled: a call that somebody cancels, on whatever replica, stops where it runs."""
+        run = self._running.get(Aggregate(recorded.aggregate))
+        if run is not None and run.working:
+            run.called_off = True
+            run.task.cancel()
 
     async def _send_and_record(self, execution: Execution, run: _Run) -> Done | Failed:
         replacer = self._core.replacer

@@ -25,7 +25,7 @@ from handlers.requests import Requests
 from handlers.running import Runner
 from handlers.snapshots import Snapshots
 from portero import __version__, telemetry
-from portero.domain.events import ConfigLoaded
+from portero.domain.events import CallCancelled, ConfigLoaded
 from portero.domain.ids import ReplicaId
 from portero.gateway.asgi import create_asgi
 from portero.gateway.auth import Credential, token_digest
@@ -146,7 +146,7 @@ class _Gateway:
             capabilities=ASKABLE,
         )
         self._runner = Runner(core, self._upstreams)
-        core.view.subscribe(self._runner.seen)
+        core.view.subscribe(self._runner.seen, CallCancelled)
         self._executions = Executions(core, self._runner, self._upstreams)
         self._bot = Bot(core, base.decisions, settings.telegram) if settings.telegram else None
         self._notifications = Notifications(core, self._bot.notifier if self._bot else None)

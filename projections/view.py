@@ -54,14 +54,15 @@ class View:
         self.config = Config()
         self.admins = Admins()
         self._waiting = Waiting()
-        self._subscribers: list[Subscriber] = []
+        self._subscribers: dict[type | None, tuple[Subscriber, ...]] = {}
+        """By the type of event they want to hear of; None: of all."""
         self._folds = self._table()
 
     # --- following the log --------------------------------------------------------------------------------------------
 
     def apply(self, batch: Sequence[Recorded[Any]]) -> None:
         """Folds events in order. What was seen before is passed over; raises LogDivergence for a gap."""
-        folds, seen, seq = self._folds, self.replicas.seen, self.seq
+        folds, seen, seq, told = self._folds, self.replicas.seen, self.seq, self._subscribers
         for recorded in batch:
             if recorded.seq != seq + 1:
                 if recorded.seq <= seq:
@@ -77,7 +78,7 @@ class View:
                 self.policy_version += 1
             self.seq = seq = recorded.seq
             self.entry = recorded.entry
-            if self._subscribers:
+            if told and (None in told or type(recorded.event) in told):
                 self._tell(recorded)
         self._waiting.reached(self.seq)
 
@@ -86,13 +87,25 @@ class View:
         if self.seq < seq:
             await self._waiting.wait_for(seq, timeout)
 
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Calls ``subscriber`` after each event from now on; returns what ends that. It must be quick and not raise."""
-        self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber) if subscriber in self._subscribers else None
+    def subscribe(self, subscriber: Subscriber, of: type[Event] | None = None) -> Callable[[], None]:
+        """Calls ``subscriber`` after each event from now on, or each of one type; returns what ends that.
+
+        It must be quick and not raise.
+        """
+        self._subscribers[of] = (*self._subscribers.get(of, ()), subscriber)
+
+        def end() -> None:
+            left = list(self._subscribers.pop(of, ()))
+            if subscriber in left:
+                left.remove(subscriber)
+            if left:
+                self._subscribers[of] = tuple(left)
+
+        return end
 
     def _tell(self, recorded: Recorded[Any]) -> None:
-        for subscriber in tuple(self._subscribers):
+        told = self._subscribers
+        for subscriber in (*told.get(None, ()), *told.get(type(recorded.event), ())):
             try:
                 subscriber(recorded)
             except Exception:

@@ -1,6 +1,7 @@
 """Calls on upstreams: one way in for tools, resources, prompts and completion, and one way to put the answers."""
 
 import time
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import msgspec
@@ -80,11 +81,11 @@ class Calls:
         self._channels = channels
         self._tasks = tasks
 
-    async def tools_call(self, request: Request, tool: Tool, arguments: bytes) -> bytes:
+    def tools_call(self, request: Request, tool: Tool, arguments: bytes) -> Awaitable[bytes]:
         """``tools/call`` on an upstream's tool."""
-        if request.modern:
+        if request.modern and tool.header_map:
             self._check_param_headers(request, tool, arguments)
-        return await self.tool(request, tool, arguments)
+        return self.tool(request, tool, arguments)
 
     async def tool(self, request: Request, tool: Tool, arguments: bytes) -> bytes:
         """The result of a call on a tool: the upstream's, or what the policy has to say."""
@@ -194,8 +195,6 @@ class Calls:
 
     def _check_param_headers(self, request: Request, tool: Tool, arguments: bytes) -> None:
         """Source: Streamable HTTP 2026-07-28, "Server Behavior for Custom Headers"."""
-        if not tool.header_map:
-            return
         schema = _schema.decode(tool.definition).inputSchema
         try:
             given = _members.decode(arguments)

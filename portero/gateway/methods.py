@@ -64,15 +64,15 @@ class Methods:
 
     # --- tools ------------------------------------------------------------------------------------------------------
 
-    async def _tools_call(self, request: Request) -> bytes:
+    def _tools_call(self, request: Request) -> Awaitable[bytes]:
         name = request.text("name")
         arguments = request.object("arguments")
         tool = self._services.upstreams.catalogue.resolve(name)
         if tool is not None:
-            return await self._calls.tools_call(request, tool, arguments)
+            return self._calls.tools_call(request, tool, arguments)
         virtual = self._virtual.get(name)
         if virtual is not None:
-            return await virtual.run(request, arguments)
+            return virtual.run(request, arguments)
         raise RpcError(INVALID_PARAMS, unknown_tool(name))
 
     # --- beginning --------------------------------------------------------------------------------------------------

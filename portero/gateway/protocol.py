@@ -45,6 +45,15 @@ class Cycle(RequestResponseCycle):
             self.transport.close()
         self.on_response()
 
+    async def receive(self) -> Any:
+        """Without waiting, where the whole body is there, as it nearly always is."""
+        if self.more_body or not self.body or self.response_complete or self.disconnected:
+            return await super().receive()
+        self.flow.resume_reading()
+        self.message_event.clear()
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": False}
+
 
 class Protocol(HttpToolsProtocol):
     """One connection. ``receiving_since`` is when the request that is not complete yet began to come."""

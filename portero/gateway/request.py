@@ -27,6 +27,7 @@ class _Capabilities(msgspec.Struct):
 
 _capabilities = msgspec.json.Decoder(_Capabilities)
 
+NO_CAPABILITIES: Final = b"{}"
 NO_MEMBERS: Final[dict[str, Raw]] = {}
 
 
@@ -66,8 +67,11 @@ class Request:
             refuse_modern_without_header(self.meta)
 
     def _declares_tasks(self) -> bool:
+        raw = self.meta[CLIENT_CAPABILITIES_META_KEY]
+        if bytes(raw) == NO_CAPABILITIES:
+            return False
         try:
-            capabilities = _capabilities.decode(self.meta[CLIENT_CAPABILITIES_META_KEY])
+            capabilities = _capabilities.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
             raise RpcError(INVALID_PARAMS, f"The client capabilities cannot be read: {error}.") from None
         return capabilities.extensions is not None and TASKS_EXTENSION in capabilities.extensions
@@ -84,7 +88,7 @@ class Request:
         raw = self.params.get(member)
         if raw is None:
             raise RpcError(INVALID_PARAMS, f"The parameter {member!r} is missing.")
-        value = self.value(member)
+        value = wire.decode_value(raw, member)
         if not isinstance(value, str):
             raise RpcError(INVALID_PARAMS, f"The parameter {member!r} must be a string.")
         return value
@@ -116,7 +120,7 @@ class Request:
         meta = {
             key: value
             for key, value in self.meta.items()
-            if key != PROGRESS_TOKEN and not key.startswith(RESERVED_META)
+            if not key.startswith(RESERVED_META) and key != PROGRESS_TOKEN
         }
         if meta:
             members["_meta"] = Raw(wire.encode(meta))

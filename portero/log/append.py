@@ -129,8 +129,8 @@ def distinct(writes: Sequence[Write]) -> None:
 
 def outcome(append: Append, code: int, one: int, two: int, policy: int) -> Appended | LogError:
     """The four numbers of the script's reply, as what the caller gets."""
-    if code in {WRITTEN, REPEATED}:
-        return Appended(Seq(one), Seq(two), policy, code == REPEATED)
+    if code <= REPEATED:
+        return Appended(one, two, policy, code == REPEATED)  # type: ignore[arg-type] # the script's numbers
     if code == VERSION:
         write = append.writes[one - 1]
         return VersionConflict(write.aggregate, write.expected or 0, two)
@@ -139,15 +139,15 @@ def outcome(append: Append, code: int, one: int, two: int, policy: int) -> Appen
 
 def settle(append: Append, answer: Appended | LogError) -> None:
     """Gives the caller the answer, or whom it has named where it has stopped waiting."""
-    if append.future.done():
+    future = append.future
+    if future.done():
         orphaned, append.orphaned = append.orphaned, None
-        if append.future.cancelled() and orphaned is not None:
+        if future.cancelled() and orphaned is not None:
             orphaned(answer)
-        return
-    if isinstance(answer, LogError):
-        append.future.set_exception(answer)
+    elif type(answer) is Appended:
+        future.set_result(answer)
     else:
-        append.future.set_result(answer)
+        future.set_exception(answer)  # type: ignore[arg-type] # what is no Appended is a LogError
 
 
 def alike(error: LogError) -> LogError:

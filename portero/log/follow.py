@@ -6,7 +6,6 @@ moment, the log is read. That saves 40 µs a call here and 20 in the store.
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -120,16 +119,19 @@ class Follower:
 
     async def _until_needed(self) -> None:
         """Returns at once, unless what is handed on is all there is."""
-        while not self._needed.is_set():
-            quiet = self._loop.time() - self._fed
-            if quiet >= QUIET_SECONDS:
-                break
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(QUIET_SECONDS - quiet):
-                    await self._needed.wait()
+        if not self._needed.is_set():
+            self._wake_when_quiet()
+            await self._needed.wait()
         self._needed.clear()
         if self._failure is not None:
             raise self._failure
+
+    def _wake_when_quiet(self) -> None:
+        quiet = self._loop.time() - self._fed
+        if quiet >= QUIET_SECONDS:
+            self._needed.set()
+        elif not self._needed.is_set():
+            self._loop.call_later(QUIET_SECONDS - quiet, self._wake_when_quiet)
 
     def _apply(self, events: list[RecordedEvent]) -> None:
         if not events:

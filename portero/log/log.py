@@ -181,15 +181,13 @@ class Log:
             loop.create_future(),
             orphaned,
         )
-        if telemetry.tracing():
-            with telemetry.span(telemetry.SPAN_APPEND, parent=trace, attributes={"portero.events": events}):
-                return await self._submit(append)
-        return await self._submit(append)
-
-    async def _submit(self, append: Append) -> Appended:
         began = time.perf_counter()
         self._committer.submit(append)
-        appended = await append.future
+        if telemetry.tracing():
+            with telemetry.span(telemetry.SPAN_APPEND, parent=trace, attributes={"portero.events": events}):
+                appended = await append.future
+        else:
+            appended = await append.future
         telemetry.LOG_SECONDS.observe(time.perf_counter() - began)
         return appended
 

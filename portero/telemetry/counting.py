@@ -47,7 +47,14 @@ class Latencies(Collector):
     """A histogram with one label, whose values are known beforehand."""
 
     def __init__(
-        self, name: str, text: str, label: str, *, values: Sequence[str], bounds: Sequence[float], registry: CollectorRegistry
+        self,
+        name: str,
+        text: str,
+        label: str,
+        *,
+        values: Sequence[str],
+        bounds: Sequence[float],
+        registry: CollectorRegistry,
     ) -> None:
         self._name, self._text, self._label, self._bounds = name, text, label, bounds
         self._series = {value: Latency(bounds) for value in values}

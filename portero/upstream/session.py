@@ -1,7 +1,7 @@
 """A connection that has been negotiated: requests in the server's era, its lists, and word of their changes."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +28,7 @@ class Session:
         self._meta = modern_meta(server.protocol) if server.modern else b""
         """Declares nothing: what a client can do is said with its own calls."""
 
-    async def request(
+    def request(
         self,
         method: str,
         params: bytes,
@@ -39,14 +39,14 @@ class Session:
         context: Any,
         capabilities: bytes | None,
         log_level: str | None,
-    ) -> bytes:
+    ) -> Awaitable[bytes]:
         """A caller's request. Progress is always asked for: it is what keeps a long call alive."""
         meta = self._meta
         if capabilities is not None and meta:
             meta = modern_meta(self.server.protocol, capabilities)
         if log_level is not None and meta:
             meta = b'%b,"%b":"%b"' % (meta, LOG_LEVEL.encode(), log_level.encode())
-        return await self.peer.request(
+        return self.peer.request(
             method,
             params,
             idle=self._idle if idle is None else idle,

@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 
@@ -55,15 +54,12 @@ class Supervisor:
         if config.disabled:
             self.tried.set()
 
-    async def request(self, method: str, params: bytes, *, wait: float, **options: Any) -> bytes:
-        """See ``Session.request``; ``wait``: seconds to wait for a connection first."""
-        session = self._session
-        if session is None and wait > 0 and self.state not in (State.DISABLED, State.STOPPED):
-            await self.connected(wait)
-            session = self._session
-        if session is None:
+    @property
+    def session(self) -> Session:
+        """The connection to ask. Raises UpstreamUnavailable where there is none."""
+        if self._session is None:
             raise UpstreamUnavailable(f"{self.config.name} is not connected ({self._why_not()}); nothing was sent.")
-        return await session.request(method, params, **options)
+        return self._session
 
     async def connected(self, timeout: float) -> bool:
         """Whether it is, or becomes so in time."""

@@ -134,10 +134,11 @@ class Upstreams:
             raise UpstreamUnavailable(f"There is no server {upstream!r} in the configuration; nothing was sent.")
         began = time.perf_counter()
         try:
-            return await supervisor.request(
+            if wait > 0 and supervisor.state not in (State.DISABLED, State.STOPPED):
+                await supervisor.connected(wait)
+            return await supervisor.session.request(
                 method,
                 params,
-                wait=wait,
                 idle=timeout,
                 on_progress=on_progress,
                 on_late=on_late,

@@ -22,6 +22,7 @@ from handlers.outcomes import Done
 from handlers.requests import Answer, CallRequest, Pending, Requests
 from handlers.running import Runner
 from portero.domain.call import Call
+from portero.domain.events import CallCancelled
 from portero.domain.ids import CallId, ClientId, Millis
 from portero.domain.policy import ConfigPolicy
 from portero.domain.replacement import Replacer
@@ -183,7 +184,7 @@ async def open_replica(
             [worker], replica=log.replica, on_event=lambda *_: None, mask=core.replacer.mask_text, limits=QUICK
         )
         runner = Runner(core, upstreams)
-        view.subscribe(runner.seen)
+        view.subscribe(runner.seen, CallCancelled)
         notifications = Notifications(core, notifier)
         replica = Replica(
             log,
