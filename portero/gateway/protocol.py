@@ -1,7 +1,8 @@
 """uvicorn's HTTP protocol with limits on slowness, and with errors that MCP clients can read.
 
 uvicorn gives a connection all the time it likes to send a request. Here one timer per process looks at all connections:
-whoever takes too long with the head or the body of a request is cut off.
+whoever takes too long with the head or the body of a request is cut off, and so is whoever has asked for nothing for
+long (uvicorn has a timer for each request of each connection).
 """
 
 import asyncio
@@ -58,6 +59,8 @@ class Cycle(RequestResponseCycle):
 class Protocol(HttpToolsProtocol):
     """One connection. ``receiving_since`` is when the request that is not complete yet began to come."""
 
+    idle_since: float | None = None
+    """When the last answer ended, while none is under way."""
     receiving_since: float | None = None
     head_complete: bool = False
     """Of the request that is coming in: from then on its answer is the application's."""
@@ -76,12 +79,23 @@ class Protocol(HttpToolsProtocol):
         self.head_complete = True
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self.idle_since = None
         cycle.__class__ = Cycle  # uvicorn has no other place to say which class it should be
         super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.receiving_since = None
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.idle_since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed as HTTP."""
@@ -106,8 +120,12 @@ async def cut_off_the_slow(connections: set[Any], seconds: float = REQUEST_SECON
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(min(SWEEP_SECONDS, seconds / 2))
-        latest = loop.time() - seconds
+        now = loop.time()
         for connection in list(connections):
-            since = connection.receiving_since
-            if since is not None and since <= latest and not connection.transport.is_closing():
+            receiving, idle = connection.receiving_since, connection.idle_since
+            if connection.transport.is_closing():
+                continue
+            if receiving is not None and receiving <= now - seconds:
                 connection.too_slow()
+            elif receiving is None and idle is not None and idle <= now - connection.timeout_keep_alive:
+                connection.timeout_keep_alive_handler()

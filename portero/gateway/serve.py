@@ -31,6 +31,7 @@ class Listen:
     graceful_seconds: int = 10
     """How long requests under way may take when the server stops."""
     request_seconds: float = REQUEST_SECONDS
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS
 
     def url(self, port: int) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -98,7 +99,7 @@ class HttpServer:
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=listen.keep_alive_seconds,  # type: ignore[arg-type] # our own sweep reads it
             timeout_graceful_shutdown=listen.graceful_seconds,
             ssl_certfile=listen.certificate,
             ssl_keyfile=listen.key,

@@ -80,6 +80,24 @@ async def test_a_connection_without_a_next_request_is_not_slow() -> None:
         assert caller.http._transport._pool.connections == [connection]  # type: ignore[attr-defined]
 
 
+async def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
+    def short(listen: Listen) -> Listen:
+        return attrs.evolve(listen, request_seconds=0.2, keep_alive_seconds=0.3)
+
+    async with open_house(listen=short) as house, house.caller() as caller:
+        file = house.folder / "go"
+        assert await caller.rpc("ping") == {}
+        calling = asyncio.create_task(caller.post("tools/call", waiting_for(file)))  # on the same connection
+        ping = HEAD + b"content-length: %d\r\n\r\n" % len(PING) + PING
+        began = time.monotonic()
+        answer = await raw(house, ping + ping)  # returns when the server closes the connection
+        assert answer.count(b'"result":{}') == 2
+        assert 0.3 <= time.monotonic() - began < 5
+        await asyncio.sleep(0.5)
+        file.touch()
+        assert "result" in last_message(await calling), "a call under way is not idle, however long it takes"
+
+
 async def test_a_request_that_trickles_in_is_cut_off() -> None:
     """The client may not see the answer: it is still sending when the connection closes."""
     async with open_house(listen=impatient) as house:
