@@ -18,8 +18,8 @@ TELEMELYA_VERSION := 0.2.2
 # Stamps are named after what they were made from: an unchanged lock costs nothing, a changed one installs anew.
 RUN_STAMP := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.lock requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
+SERVERS_STAMP := .tools/servers/.stamp-$(shell cat requirements-servers.lock | cksum | cut -d' ' -f1)
 NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock.json | cksum | cut -d' ' -f1)
-
 CONFORMANCE_STAMP := tests/conformance/node_modules/.stamp-$(shell cat tests/conformance/package-lock.json | cksum | cut -d' ' -f1)
 
 .PHONY: help run install test conformance lint format bench bench-memory lock build clean dev node redis prometheus
@@ -32,7 +32,7 @@ run: $(RUN_STAMP) ## Start Portero on this machine (first time: installs it, abo
 
 install: $(RUN_STAMP) ## Install Portero into .venv, nothing more
 
-test: $(DEV_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) ## Run every test; TESTS="tests/domain -k grant" runs some
+test: $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) ## Run every test; TESTS="tests/domain -k grant" runs some
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 conformance: $(DEV_STAMP) $(CONFORMANCE_STAMP) ## Run the official MCP suite in both eras, over stdio and over HTTP
@@ -61,7 +61,8 @@ lock: $(DEV_STAMP) ## Resolve the dependencies anew and write the hashed locks
 	compile() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links "$$@"; }; \
 	compile --group pyproject.toml:build pyproject.toml -o requirements.lock; \
-	compile --group pyproject.toml:dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	compile --group pyproject.toml:dev pyproject.toml -c requirements.lock -o requirements-dev.lock; \
+	compile --group pyproject.toml:servers -o requirements-servers.lock
 
 build: $(DEV_STAMP) ## Make the wheel and the sdist in dist/
 	@rm -rf dist
@@ -71,7 +72,7 @@ clean: ## Remove what was installed and made here (not data/)
 	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules tests/conformance/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-dev: $(DEV_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) ## Install what tests and lint need
+dev: $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) ## Install what tests and lint need
 node: $(NODE_STAMP)
 
 redis:
@@ -107,6 +108,12 @@ $(DEV_STAMP): $(RUN_STAMP)
 	@echo 'Installing the tools for tests and lint into $(VENV) from requirements-dev.lock'
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@rm -f $(VENV)/.dev-* && touch $@
+
+$(SERVERS_STAMP): requirements-servers.lock | $(DEV_STAMP)
+	@echo 'Installing the Python servers that the tests run against into .tools/servers from requirements-servers.lock'
+	@rm -rf .tools/servers && $(BIN)/uv venv --quiet --python $(BIN)/python .tools/servers
+	@$(BIN)/uv pip install --quiet --python .tools/servers/bin/python --require-hashes -r requirements-servers.lock
+	@touch $@
 
 $(NODE_STAMP): tests/node/package-lock.json
 	@command -v npm >/dev/null || { echo 'The tests need Node 20 and npm for the servers they run against.' >&2; exit 1; }

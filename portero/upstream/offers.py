@@ -45,7 +45,7 @@ class _Named:
         return self.safe if spelling is Spelling.SAFE else self.canonical
 
     def listing(self, spelling: Spelling, *, output_schema: bool = True) -> bytes:
-        """Its definition under our name; all else is byte for byte the upstream's, in the upstream's order."""
+        """Its definition under our name; every other member's value is byte for byte the upstream's, in its order."""
         key = (spelling, output_schema)
         if key not in self._built:
             members = _members.decode(self.definition)

@@ -2,31 +2,26 @@
 
 import asyncio
 import json
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from structlog.testing import capture_logs
 
 from portero.settings import UpstreamConfig
-from portero.upstream import Notification, ServerRequest, Spelling, State
-from tests.upstream.running import SERVERS, running, until
-
-NODE = SERVERS.parent / "node" / "node_modules"
+from portero.upstream import Notification, ServerRequest, State
+from tests.servers import real
+from tests.upstream.running import running, until
 
 
 def node(name: str, package: str, *args: str, **more: Any) -> UpstreamConfig:
-    """A server of the npm packages that the lock file pins."""
-    manifest = json.loads((NODE / package / "package.json").read_text())
-    start = manifest["bin"] if isinstance(manifest["bin"], str) else next(iter(manifest["bin"].values()))
-    return UpstreamConfig(name, shutil.which("node"), (str(NODE / package / start), *args), **more)
+    command, *arguments = real.node(package, *args)
+    return UpstreamConfig(name, command, tuple(arguments), **more)
 
 
 def python(name: str, module: str, *args: str) -> UpstreamConfig:
-    return UpstreamConfig(name, sys.executable, ("-m", module, *args))
+    command, *arguments = real.python(module, *args)
+    return UpstreamConfig(name, command, tuple(arguments))
 
 
 async def test_everything_answers_with_all_its_kinds_of_content() -> None:
@@ -139,13 +134,3 @@ async def test_notion_and_stripe_list_their_tools_without_an_account() -> None:
             found = [tool.canonical for tool in upstreams.catalogue.search("refund a payment")]
             assert found[0] == "stripe/create_refund"
     assert "made-up-token" not in str(logs)
-
-
-@pytest.mark.parametrize("package", ["server-everything", "server-filesystem", "server-memory"])
-async def test_definitions_of_real_servers_arrive_as_they_are(package: str, tmp_path: Path) -> None:
-    config = node("s", f"@modelcontextprotocol/{package}", "stdio" if "everything" in package else str(tmp_path))
-    async with running(config) as upstreams:
-        listed = json.loads(await upstreams.request("s", "tools/list", b"{}"))["tools"]
-        for plain, tool in zip(listed, upstreams.catalogue.tools, strict=True):
-            assert json.loads(tool.listing(Spelling.SAFE)) == plain | {"name": tool.safe}
-            assert list(json.loads(tool.listing(Spelling.SAFE))) == list(plain)
