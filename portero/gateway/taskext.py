@@ -95,11 +95,14 @@ class TaskExtension:
 
     async def _detailed(self, call: Call, public: str) -> dict[str, Any]:
         services = self._services
-        status, more = await self._ended(call) if call.finished else ("working", {})
+        result = await self._tasks.result(call)
+        standing = texts.standing(call, public, services.options.approve_hint, services.core.clock())
+        said = texts.RAN if result is not None else standing
+        status, more = self._ended(call, result, said) if call.finished else ("working", {})
         return {
             "taskId": public,
             "status": status,
-            "statusMessage": texts.standing(call, public, services.options.approve_hint, services.core.clock()),
+            "statusMessage": said,
             "createdAt": iso(call.requested_at),
             "lastUpdatedAt": iso(updated_at(call)),
             "ttlMs": None,
@@ -107,20 +110,17 @@ class TaskExtension:
             **more,
         }
 
-    async def _ended(self, call: Call) -> tuple[str, dict[str, Any]]:
+    def _ended(self, call: Call, result: bytes | None, said: str) -> tuple[str, dict[str, Any]]:
         if call.status is Status.CANCELLED:
             return "cancelled", {}
         if call.status is Status.ERROR:
             error = call.error or ""
             return "failed", {"error": Raw(error.encode()) if error else {"code": INTERNAL_ERROR, "message": "unknown"}}
-        return "completed", {"result": Raw(await self._result(call))}
+        return "completed", {"result": Raw(self._result(call, result, said))}
 
-    async def _result(self, call: Call) -> bytes:
-        result = await self._tasks.result(call)
+    def _result(self, call: Call, result: bytes | None, said: str) -> bytes:
         if result is None:
-            text = texts.standing(call, str(call.id), "", self._services.core.clock())
-            is_error = call.status in _ENDED_WITHOUT_RUNNING
-            return self._results.text(text, modern=False, is_error=is_error)
+            return self._results.text(said, modern=False, is_error=call.status in _ENDED_WITHOUT_RUNNING)
         if call.kind is not Kind.TOOL:
             return self._results.text(result.decode(), modern=False)
         return _without_envelope(result)

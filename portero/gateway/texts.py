@@ -11,6 +11,7 @@ from portero.domain.values import Reason, Resolution, Status, Tier
 from portero.gateway.times import iso, spoken
 
 POLL: Final = "Call portero/check_task with task_id {task} (wait_seconds up to 25 waits for the outcome)"
+RAN: Final = "It ran; this is its result."
 
 
 def pending(task: str, call: str, hint: str, expires_at: Millis) -> str:

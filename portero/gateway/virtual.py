@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 from portero.domain.call import Call
 from portero.domain.values import Kind, Status
 from portero.errors import INVALID_PARAMS, RpcError
-from portero.gateway import wire
+from portero.gateway import texts, wire
 from portero.gateway.calls import Calls
 from portero.gateway.definitions import (
     CALL,
@@ -163,7 +163,7 @@ class VirtualTools:
             return self._results.upstream(result, modern=request.modern)
         shown = self._tasks.view(call, asked_as)
         if result is not None:
-            shown |= {"result": Raw(result), "message": "It ran; this is its result."}
+            shown |= {"result": Raw(result), "message": texts.RAN}
         return self._results.document(shown, modern=request.modern)
 
     async def _list_tasks(self, request: Request, arguments: bytes) -> bytes:
