@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -13,7 +13,8 @@ from handlers.running import Runner
 from portero.domain import call as calls
 from portero.domain.commands import Deny, RecordFailure, StartExecution
 from portero.domain.digest import call_digest
-from portero.domain.ids import CallId, Millis, Seq, call_aggregate, split_aggregate
+from portero.domain.events import CallEvent, Recorded
+from portero.domain.ids import LOCK_AGGREGATE, Aggregate, CallId, Millis, Seq, call_aggregate, split_aggregate
 from portero.domain.patterns import policy_name
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Status
 from portero.errors import LOG_UNAVAILABLE, UPSTREAM_UNAVAILABLE, LogUnavailable, LogUncertain, PorteroError
@@ -21,6 +22,8 @@ from portero.log import Pointer, Write
 from portero.upstream import Upstreams
 
 logger = structlog.get_logger()
+
+T = TypeVar("T")
 
 UPSTREAM_WAIT_SECONDS: Final = 60.0
 """How long an approved call waits for an upstream that is starting or away before it ends as an error, unsent."""
@@ -33,7 +36,7 @@ class Executions:
         self._core = core
         self._runner = runner
         self._upstreams = upstreams
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._uncertain: set[CallId] = set()
         """Calls whose start we wrote without learning whether it stands: nothing of them was sent."""
 
@@ -46,12 +49,14 @@ class Executions:
         core = self._core
         call = CallId(split_aggregate(pointer.aggregate)[1])
         await core.reach(pointer.seq)
-        state = core.view.calls.get(call)
-        if state is None or (state.status is not Status.QUEUED and call not in self._uncertain):
-            return
-        await self._upstreams.connected(state.upstream, UPSTREAM_WAIT_SECONDS)
-        arguments = await self._arguments(state)
-        await asyncio.shield(self._begin(self._start(call, arguments, pointer.seq), f"start {call}"))
+        while (state := self._to_start(call)) is not None:
+            if core.view.locked is not None and call not in self._uncertain:
+                await self._unlocked(pointer.aggregate)
+                continue
+            await self._upstreams.connected(state.upstream, UPSTREAM_WAIT_SECONDS)
+            arguments = await self._arguments(state)
+            if await asyncio.shield(self._begin(self._start(call, arguments, pointer.seq), f"start {call}")):
+                return
 
     async def gave_up(self, pointer: Pointer, reason: str) -> None:
         """A call that cannot be started ends as an error, so that nobody waits for it for ever."""
@@ -76,19 +81,48 @@ class Executions:
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
-    async def _start(self, call: CallId, arguments: bytes | None, cause: Seq) -> None:
+    def _to_start(self, call: CallId) -> calls.Call | None:
+        """The call, while there is something to be done about its start."""
+        state = self._core.view.calls.get(call)
+        if state is None or (state.status is not Status.QUEUED and call not in self._uncertain):
+            return None
+        return state
+
+    def _is_unsent(self, state: calls.Call) -> bool:
+        """We wrote that it starts without learning that, so it is not under way."""
+        ours = state.status is Status.EXECUTING and state.replica == self._core.log.replica
+        return ours and state.id in self._uncertain
+
+    async def _unlocked(self, call: Aggregate) -> None:
+        """Until the lock ends, or something else becomes of the call: a lock freezes what was approved, no more."""
+        woken = asyncio.Event()
+
+        def seen(recorded: Recorded[Any]) -> None:
+            if recorded.aggregate in {LOCK_AGGREGATE, call}:
+                woken.set()
+
+        end = self._core.view.subscribe(seen)
+        try:
+            await woken.wait()
+        finally:
+            end()
+
+    async def _start(self, call: CallId, arguments: bytes | None, cause: Seq) -> bool:
+        """False when it has to wait once more: a lock came first."""
         core = self._core
         started: calls.Call | None = None
+        locked = False
 
         def build(now: Millis) -> tuple[Write, ...]:
-            nonlocal started
-            started = None
+            nonlocal started, locked
+            started, locked = None, False
             state = core.view.calls.get(call)
-            if state is None:
-                return ()
-            if state.status is Status.EXECUTING and state.replica == core.log.replica and call in self._uncertain:
+            if state is not None and self._is_unsent(state):
                 return (_write(state, _unsent(state, LOG_UNAVAILABLE, "The log was away; nothing was sent."), now),)
-            if state.status is not Status.QUEUED:
+            if state is None or state.status is not Status.QUEUED:
+                return ()
+            locked = core.view.locked is not None
+            if locked:
                 return ()
             refusal = self._refusal(state, arguments, now)
             if refusal is not None:
@@ -96,7 +130,10 @@ class Executions:
             retry_safe = core.retry_lost and bool(state.facts.read_only or state.facts.idempotent)
             command = StartExecution(core.log.replica, Millis(now + core.lease_ms), retry_safe)
             events = tuple(calls.decide(state, command, now))
-            started = calls.preview(state, events, now, SYSTEM)
+            after = calls.preview(state, events, now, SYSTEM)
+            if after.status is not Status.EXECUTING:
+                return (_ends(state, events),)
+            started = after
             return (Write(call_aggregate(call), state.version, events, timer=started.lease_until),)
 
         try:
@@ -107,6 +144,7 @@ class Executions:
         self._uncertain.discard(call)
         if started is not None and appended is not None:
             self._run(started, arguments, appended.last)
+        return not locked
 
     async def _arguments(self, state: calls.Call) -> bytes | None:
         """The stored arguments, or None when they were kept beside the log and their time is over."""
@@ -160,7 +198,7 @@ class Executions:
         except PorteroError:
             logger.exception("execution failed in Portero itself", call=execution.call)
 
-    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def _begin(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -173,5 +211,8 @@ def _unsent(state: calls.Call, code: int, message: str) -> RecordFailure:
 
 def _write(state: calls.Call, command: Deny | RecordFailure, now: Millis) -> Write:
     """The end of a call that does not run."""
-    events = tuple(calls.decide(state, command, now))
+    return _ends(state, tuple(calls.decide(state, command, now)))
+
+
+def _ends(state: calls.Call, events: tuple[CallEvent, ...]) -> Write:
     return Write(call_aggregate(state.id), state.version, events, timer=None, work=("notification",), ends=True)

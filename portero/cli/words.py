@@ -99,12 +99,12 @@ def marks(facts: ToolFacts) -> str:
 STATUSES: Final = {
     Status.REQUESTED: "received",
     Status.PENDING: "waits for a decision",
-    Status.QUEUED: "approved, about to run",
+    Status.QUEUED: "approved, waits to run",
     Status.EXECUTING: "running",
     Status.COMPLETED: "ran",
     Status.ERROR: "ended with an error",
     Status.DENIED: "refused",
-    Status.EXPIRED: "expired before anybody decided",
+    Status.EXPIRED: "expired before it ran",
     Status.CANCELLED: "cancelled",
     Status.UNKNOWN: "outcome unknown: it may have happened",
 }

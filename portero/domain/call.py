@@ -77,7 +77,7 @@ def late(command: RecordSuccess | RecordFailure) -> LateOutcomeRecorded:
 
 def timer(state: Call) -> Millis | None:
     """When it needs a Wake: the approval expires, the lease ends, or a person is to be told again."""
-    due = None
+    due = state.start_by
     if state.status is Status.PENDING:
         due = state.expires_at
     elif state.status is Status.EXECUTING:
@@ -119,7 +119,7 @@ def _request(state: Call | None, command: RequestCall, now: Millis, locked: bool
 
 def _refuse_when_locked(locked: bool) -> None:
     if locked:
-        raise Invalid("Access is locked, so nothing is approved. Unlock first.")
+        raise Invalid("Access is locked, so nothing is approved or started. Unlock first.")
 
 
 def _already(state: Call) -> AlreadyDecided:
@@ -160,11 +160,19 @@ def _cancel(state: Call, command: Cancel, now: Millis, locked: bool) -> CallEven
 
 
 def _start(state: Call, command: StartExecution, now: Millis, locked: bool) -> CallEvents:
+    """Or its end, when it comes to this too late: a lock or an outage may have kept it waiting for long."""
     if state.status is not Status.QUEUED:
         raise _already(state)
+    _refuse_when_locked(locked)
+    if _too_late_to_start(state, now):
+        return [ApprovalExpired()]
     if command.lease_until <= now:
         raise Invalid("The lease would end before it begins.")
     return [ExecutionStarted(command.replica, state.attempt + 1, command.lease_until, command.retry_safe)]
+
+
+def _too_late_to_start(state: Call, now: Millis) -> bool:
+    return state.start_by is not None and now >= state.start_by
 
 
 def _is_current(state: Call, attempt: int) -> bool:
@@ -224,6 +232,8 @@ def _resolve(state: Call, command: ResolveOutcome, now: Millis, locked: bool) ->
 
 def _wake(state: Call, command: Wake, now: Millis, locked: bool) -> CallEvents:
     if state.status is Status.PENDING and state.expires_at is not None and now >= state.expires_at:
+        return [ApprovalExpired()]
+    if _too_late_to_start(state, now):
         return [ApprovalExpired()]
     if state.status is Status.EXECUTING and state.lease_until is not None and now >= state.lease_until:
         waited = max(0, now - (state.started_at or now))

@@ -118,9 +118,12 @@ def _denied(state: Call, event: CallDenied, recorded: AnyRecorded) -> Call:
 
 
 def _expired(state: Call, event: ApprovalExpired, recorded: AnyRecorded) -> Call:
+    """Nobody decided in time; or it was approved, and could not start in time."""
     at = recorded.meta.at
-    approval = _decided(state, Decision(at, None, False))
-    return _with(state, recorded, status=Status.EXPIRED, approval=approval, ended_at=at)
+    decision = Decision(at, None, False)
+    if state.status is Status.PENDING:
+        return _with(state, recorded, status=Status.EXPIRED, approval=_decided(state, decision), ended_at=at)
+    return _with(state, recorded, status=Status.EXPIRED, stopped=decision, ended_at=at)
 
 
 def _cancelled(state: Call, event: CallCancelled, recorded: AnyRecorded) -> Call:

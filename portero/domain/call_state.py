@@ -153,6 +153,15 @@ class Call(Struct, frozen=True):
         """The rule that its approval or denial set, or that denied it after its approval."""
         return self.decision.rule if self.decision else None
 
+    @property
+    def start_by(self) -> Millis | None:
+        """When it expires while it is approved and cannot start: an approval holds for as long as it could be given."""
+        if self.status is not Status.QUEUED or self.approval is None:
+            return None
+        allowed = self.approval.expires_at - self.approval.asked_at
+        again = self.outcome.resolved_at if self.outcome else None
+        return Millis((again or self.approved_at or self.approval.asked_at) + allowed)
+
     # --- telling people -----------------------------------------------------------------------------------------------
 
     @property

@@ -15,7 +15,6 @@ from portero.domain.call import Call
 from portero.domain.ids import ClientId, Millis
 from portero.domain.values import Actor, Kind, Status
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, AlreadyDecided, RpcError
-from portero.gateway import texts
 from portero.gateway.calls import POLL_INTERVAL_MS
 from portero.gateway.request import Request
 from portero.gateway.results import Results
@@ -96,7 +95,7 @@ class TaskExtension:
     async def _detailed(self, call: Call, public: str) -> dict[str, Any]:
         services = self._services
         result = await self._tasks.result(call)
-        standing = texts.standing(call, public, services.options.approve_hint, services.core.clock())
+        standing = self._tasks.standing(call, public, services.options.approve_hint)
         said = texts.RAN if result is not None else standing
         status, more = self._ended(call, result, said) if call.finished else ("working", {})
         return {

@@ -106,8 +106,13 @@ class Tasks:
         shown = {"task_id": asked_as, "status": call.status.value, "toolName": call.tool, **_times(call)}
         if call.status in {Status.ERROR, Status.UNKNOWN}:
             shown["error"] = texts.error_message(call)
-        shown["message"] = texts.standing(call, asked_as, services.options.approve_hint, services.core.clock())
+        shown["message"] = self.standing(call, asked_as, services.options.approve_hint)
         return shown
+
+    def standing(self, call: Call, task: str, hint: str) -> str:
+        """Where a task stands, in words; ``hint`` says where a person approves it."""
+        core = self._services.core
+        return texts.standing(call, task, hint, core.clock(), locked=core.view.locked is not None)
 
     def row(self, call: Call) -> dict[str, Any]:
         """One task of ``list_tasks``."""

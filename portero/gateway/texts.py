@@ -35,8 +35,8 @@ def refused(tool: str, reason: Reason) -> str:
     return f"{tool} was not run: {by} denies it. Do not try again unless the user says that they have changed this."
 
 
-def standing(call: Call, task: str, hint: str, now: Millis) -> str:
-    """Where a task stands, in a sentence or two."""
+def standing(call: Call, task: str, hint: str, now: Millis, *, locked: bool) -> str:
+    """Where a task stands, in a sentence or two. ``locked``: nothing is started now."""
     if call.status is Status.PENDING:
         since, left = spoken(now - call.requested_at), spoken((call.expires_at or now) - now)
         return (
@@ -45,6 +45,8 @@ def standing(call: Call, task: str, hint: str, now: Millis) -> str:
         )
     if call.finished:
         return _ENDS[call.status](call)
+    if locked and call.status is Status.QUEUED:
+        return f"{_FROZEN} {POLL.format(task=task)}."
     return f"{_UNDER_WAY[call.status]} {POLL.format(task=task)}."
 
 
@@ -53,6 +55,7 @@ _UNDER_WAY: Final = {
     Status.QUEUED: "Approved, and about to run.",
     Status.EXECUTING: "Running now.",
 }
+_FROZEN: Final = "Approved, but a person has locked access to all tools for now; it runs when they unlock."
 
 
 def _completed(call: Call) -> str:
@@ -80,6 +83,11 @@ def _denied(call: Call) -> str:
     return f"A person denied it{said}. It was not run; do not try again without asking the user."
 
 
+def _expired(call: Call) -> str:
+    why = "It was approved, but could not run in time" if call.approved_at else "Nobody approved it in time"
+    return f"{why}, so it was not run. Ask the user before you call the tool again."
+
+
 def _cancelled(call: Call) -> str:
     said = f" ({call.cancel_reason})" if call.cancel_reason else ""
     ran = "after it had started, so it may have taken effect" if call.attempt else "before it started"
@@ -98,9 +106,7 @@ _ENDS: Final[dict[Status, Callable[[Call], str]]] = {
     Status.COMPLETED: _completed,
     Status.ERROR: lambda call: f"It ended with an error: {error_message(call)}",
     Status.DENIED: _denied,
-    Status.EXPIRED: lambda _: (
-        "Nobody approved it in time, so it was not run. Ask the user before you call the tool again."
-    ),
+    Status.EXPIRED: _expired,
     Status.CANCELLED: _cancelled,
     Status.UNKNOWN: _unknown,
 }

@@ -39,12 +39,13 @@ from tests.domain.stories import (
 # --- timers and bookkeeping ---------------------------------------------------------------------------------------
 
 
-def test_an_approval_expires_when_its_time_is_over():
-    given(*PENDING).when(Wake(), at=EXPIRES - 1).then_nothing()
-    given(*PENDING).when(Wake(), at=EXPIRES).then(ApprovalExpired())
+@pytest.mark.parametrize("history", [PENDING, QUEUED])
+def test_an_approval_expires_when_its_time_is_over_whether_it_was_given_or_not(history):
+    given(*history).when(Wake(), at=EXPIRES - 1).then_nothing()
+    given(*history).when(Wake(), at=EXPIRES).then(ApprovalExpired())
 
 
-@pytest.mark.parametrize("history", [QUEUED, EXPIRED, DENIED, CANCELLED, COMPLETED, ERRED, UNKNOWN, DENIED_BY_POLICY])
+@pytest.mark.parametrize("history", [EXPIRED, DENIED, CANCELLED, COMPLETED, ERRED, UNKNOWN, DENIED_BY_POLICY])
 def test_a_timer_that_rings_for_nothing_does_nothing(history):
     given(*history).when(Wake(), at=EXPIRES + MINUTE).then_nothing()
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from portero.domain.call import MAX_ATTEMPTS
 from portero.domain.commands import Cancel, RecordFailure, RecordUnknown, ResolveOutcome, Wake
 from portero.domain.events import (
+    ApprovalExpired,
     CallCancelled,
     ExecutionFailed,
     ExecutionOutcomeUnknown,
@@ -13,6 +14,7 @@ from portero.domain.events import (
     LateOutcomeRecorded,
     OutcomeResolved,
 )
+from portero.domain.ids import Millis
 from portero.domain.values import SYSTEM, Action, Resolution, Status
 from portero.errors import AlreadyDecided, Invalid
 from tests.domain.stories import (
@@ -27,6 +29,7 @@ from tests.domain.stories import (
     EXECUTING,
     EXECUTING_SAFE,
     EXPIRED,
+    EXPIRES,
     FAILED,
     FAILURE,
     HOUR,
@@ -65,6 +68,14 @@ def test_nothing_starts_that_is_not_approved_and_waiting(history):
 
 def test_a_lease_that_is_over_is_no_lease():
     given(*QUEUED).when(START, at=LEASE).then_refused(Invalid, "lease")
+
+
+def test_an_approval_that_is_over_starts_nothing_but_ends_it():
+    given(*QUEUED).when(replace(START, lease_until=Millis(EXPIRES + HOUR)), at=EXPIRES).then(ApprovalExpired())
+
+
+def test_a_lock_starts_nothing_and_ends_nothing():
+    given(*QUEUED).when(START, locked=True).then_refused(Invalid, "locked")
 
 
 def test_a_result_ends_it():

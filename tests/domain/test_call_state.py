@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from portero.domain.call import evolve, preview, timer
 from portero.domain.events import (
+    ApprovalExpired,
     ApprovalNotified,
     ApprovalNotifyFailed,
     CallApproved,
@@ -38,6 +39,7 @@ from tests.domain.stories import (
     EXECUTING_SAFE,
     EXPIRED,
     EXPIRES,
+    HOUR,
     LATE,
     LEASE,
     LOST,
@@ -51,6 +53,7 @@ from tests.domain.stories import (
     REQUESTED,
     RUN_AGAIN,
     SECOND,
+    STARTED,
     SUCCEEDED,
     UNKNOWN,
     call_of,
@@ -66,7 +69,8 @@ from tests.domain.stories import (
         ((REQUESTED,), Status.REQUESTED, None),
         (DENIED_BY_POLICY, Status.DENIED, None),
         (PENDING, Status.PENDING, EXPIRES),
-        (QUEUED, Status.QUEUED, None),
+        (QUEUED, Status.QUEUED, EXPIRES),
+        ((*QUEUED, ApprovalExpired()), Status.EXPIRED, None),
         (EXECUTING, Status.EXECUTING, LEASE),
         (ALLOWED, Status.EXECUTING, LEASE),
         (COMPLETED, Status.COMPLETED, None),
@@ -77,7 +81,8 @@ from tests.domain.stories import (
         (CANCELLED, Status.CANCELLED, None),
         ((*EXECUTING, CallCancelled(BEN)), Status.CANCELLED, None),
         (UNKNOWN, Status.UNKNOWN, None),
-        ((*UNKNOWN, RUN_AGAIN), Status.QUEUED, None),
+        ((*UNKNOWN, RUN_AGAIN), Status.QUEUED, EXPIRES),
+        ((*ALLOWED, LOST, RUN_AGAIN), Status.QUEUED, None),
         ((*UNKNOWN, OutcomeResolved(ANA, Resolution.HAPPENED)), Status.COMPLETED, None),
         ((*UNKNOWN, OutcomeResolved(ANA, Resolution.NOT_HAPPENED)), Status.ERROR, None),
         ((*UNKNOWN, LATE), Status.COMPLETED, None),
@@ -255,3 +260,19 @@ def test_a_second_request_under_the_same_id_is_not_understood():
 def test_a_policy_decision_alone_lets_nothing_run():
     assert call_of(REQUESTED, decided(Action.ALLOW)).status is Status.REQUESTED
     assert call_of(REQUESTED, decided(Action.ASK), LOST).status is Status.UNKNOWN
+
+
+def test_an_approval_holds_for_as_long_as_it_could_be_given_and_again_for_every_new_word():
+    approved = recorded(CallApproved(ANA), aggregate=f"call/{CALL}", version=4, at=NOW + HOUR)
+    state = evolve(call_of(*PENDING), approved)
+    assert state.start_by == EXPIRES + HOUR
+    started = evolve(state, recorded(STARTED, aggregate=f"call/{CALL}", version=5, at=NOW + 2 * HOUR))
+    assert started.start_by is None
+    lost = evolve(started, recorded(LOST, aggregate=f"call/{CALL}", version=6, at=NOW + 3 * HOUR))
+    again = evolve(lost, recorded(RUN_AGAIN, aggregate=f"call/{CALL}", version=7, at=NOW + 9 * HOUR))
+    assert again.start_by == EXPIRES + 9 * HOUR
+
+
+def test_who_approved_what_then_expired_is_still_known():
+    state = call_of(*QUEUED, ApprovalExpired())
+    assert (state.approved_by, state.decided_by, state.decision.approved) == (ANA, None, False)

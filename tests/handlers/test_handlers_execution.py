@@ -42,15 +42,6 @@ async def test_a_rule_set_after_the_approval_is_obeyed_and_said(valkey: Place) -
         assert replica.did() == {}
 
 
-async def test_a_lock_after_the_approval_is_obeyed(valkey: Place) -> None:
-    async with open_replica(valkey, execute=False) as replica:
-        call = await replica.approved(id="a")
-        await replica.decisions.lock(ADMIN)
-        replica.execute()
-        await replica.becomes(call, Status.DENIED)
-        assert replica.did() == {}
-
-
 async def test_a_call_cancelled_after_its_approval_does_not_start(valkey: Place) -> None:
     async with open_replica(valkey, execute=False) as replica:
         call = await replica.approved(id="a")

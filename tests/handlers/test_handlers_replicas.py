@@ -17,7 +17,7 @@ from portero.domain.events import (
     RuleSet,
 )
 from portero.domain.values import Action, Status
-from portero.errors import AlreadyDecided, NotFound
+from portero.errors import AlreadyDecided, Invalid, NotFound
 from tests.handlers.replica import ADMIN, Replica, open_replica
 from tests.log.support import everything, until
 from tests.stores import Place
@@ -119,6 +119,36 @@ async def test_approved_calls_and_a_denial_race_and_none_starts_behind_it(pair: 
     ended = [here.state(call).status for call in calls]
     assert set(ended) == {Status.COMPLETED, Status.DENIED}
     assert ended.count(Status.COMPLETED) == here.did().total() == len(started)
+
+
+async def test_approved_calls_sit_out_every_lock_and_none_starts_behind_one(pair: tuple[Replica, Replica]) -> None:
+    here, there = pair
+    calls = [await here.ask("look", id=str(n)) for n in range(30)]
+    await there.core.catch_up()
+    locks = 0
+
+    async def approve_all() -> None:
+        for call in calls:
+            while there.view.calls.get(call).status is Status.PENDING:  # type: ignore[union-attr] # it is there
+                with contextlib.suppress(Invalid):  # locked just now
+                    await there.decisions.approve(call, ADMIN)
+                await there.core.catch_up()
+
+    approving = asyncio.create_task(approve_all())
+    while not approving.done() or locks < TURNS:
+        await here.decisions.lock(ADMIN)
+        await here.core.catch_up()
+        await here.decisions.unlock(ADMIN)
+        await here.core.catch_up()
+        locks += 1
+    for call in calls:
+        await here.becomes(call, Status.COMPLETED)
+    locked = False
+    for recorded in await everything(here.log):
+        if isinstance(recorded.event, AccessLocked | AccessUnlocked):
+            locked = isinstance(recorded.event, AccessLocked)
+        assert not (locked and isinstance(recorded.event, ExecutionStarted)), f"started while locked: {recorded}"
+    assert here.did() == {str(number): 1 for number in range(30)}
 
 
 async def test_of_all_deciders_of_a_task_one_decides(pair: tuple[Replica, Replica]) -> None:

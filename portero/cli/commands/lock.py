@@ -14,6 +14,7 @@ from portero.cli.times import clock
 def lock(reason: str | None, out: Output) -> None:
     """Denies every call on every gateway from now on, and freezes approvals, until `portero unlock`.
 
+    Approved calls that have not started wait, and run once it is unlocked, unless they are cancelled or expire.
     Calls that an upstream works on already are not stopped; `portero cancel` does that.
     """
 

@@ -118,7 +118,12 @@ def _denied(call: Call, hour: Hour, result: str | None) -> list[Rich]:
 
 
 def _expired(call: Call, hour: Hour, result: str | None) -> list[Rich]:
-    return [rich.bold(f"⌛ Expired{hour.at(call.ended_at)}"), rich.text("Nobody decided in time; it was not run.")]
+    why = "It could not run in time" if call.approved_by else "Nobody decided in time"
+    return [
+        rich.bold(f"⌛ Expired{hour.at(call.ended_at)}"),
+        _approved(call, hour),
+        rich.text(f"{why}; it was not run."),
+    ]
 
 
 def _cancelled(call: Call, hour: Hour, result: str | None) -> list[Rich]:
