@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
 FASTMCP_VERSION := 4.1.2
 TELEMELYA_VERSION := 0.2.2
+MOTO_VERSION := 5.2.5
 
 # Stamps are named after what they were made from: an unchanged lock costs nothing, a changed one installs anew.
 RUN_STAMP := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
@@ -32,7 +33,7 @@ run: $(RUN_STAMP) ## Start Portero on this machine (first time: installs it, abo
 
 install: $(RUN_STAMP) ## Install Portero into .venv, nothing more
 
-test: $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) ## Run every test; TESTS="tests/domain -k grant" runs some
+test: $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION) ## Run every test; TESTS="tests/domain -k grant" runs some
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 conformance: $(DEV_STAMP) $(CONFORMANCE_STAMP) ## Run the official MCP suite in both eras, over stdio and over HTTP
@@ -72,7 +73,7 @@ clean: ## Remove what was installed and made here (not data/)
 	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules tests/conformance/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-dev: $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) ## Install what tests and lint need
+dev: $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION) ## Install what tests and lint need
 node: $(NODE_STAMP)
 
 redis:
@@ -136,4 +137,10 @@ $(CONFORMANCE_STAMP): tests/conformance/package-lock.json
 	@echo 'Installing telemelya $(TELEMELYA_VERSION), an independent stand-in for Telegram, into an environment of its own'
 	@rm -rf .tools/telemelya && $(PYTHON) -m venv .tools/telemelya
 	@.tools/telemelya/bin/python -m pip --disable-pip-version-check install -qq telemelya==$(TELEMELYA_VERSION)
+	@touch $@
+
+.tools/moto-$(MOTO_VERSION): | $(VENV)/bin/python
+	@echo 'Installing moto $(MOTO_VERSION), an S3-compatible server for the tests, into an environment of its own'
+	@rm -rf .tools/moto && $(PYTHON) -m venv .tools/moto
+	@.tools/moto/bin/python -m pip --disable-pip-version-check install -qq 'moto[s3,server]==$(MOTO_VERSION)'
 	@touch $@

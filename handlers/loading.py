@@ -12,7 +12,7 @@ logger = structlog.get_logger()
 async def load_view(log: Log) -> View:
     """The view at the end of the log as it is now. Raises LogUnavailable, or LogDivergence when events are missing."""
     view = await _from_snapshot(log)
-    async for batch in log.read(view.entry, after_seq=view.seq):
+    async for batch in log.read(view.seq, view.entry):
         view.apply(batch)
     return view
 

@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 import structlog
 
+from handlers.archiving import Archiving, archive_place
 from handlers.background import Background
 from handlers.bridging import Bridge
 from handlers.core import Core
@@ -82,6 +83,7 @@ async def connected(settings: Settings) -> AsyncIterator[Connected]:
         data=settings.data_dir,
         name=settings.store_name,
         fsync=settings.fsync,
+        archive=archive_place(settings.archive),
     ) as log:
         view = await load_view(log)
         follower = Follower(log, view.apply, (view.seq, view.entry))
@@ -152,6 +154,9 @@ class _Gateway:
         self._notifications = Notifications(core, self._bot.notifier if self._bot else None)
         self._expiry = Expiry(core, self._notifications, self._runner.holds)
         self._snapshots = Snapshots(core)
+        self._archiving: Archiving | None = None
+        if settings.archive is not None and core.log.archive is not None:
+            self._archiving = Archiving(core, core.log.archive, settings.archive)
         self._stopping = False
         services = Services(
             _options(settings),
@@ -191,6 +196,8 @@ class _Gateway:
         start("presence", self._presence.run)
         start("leases", self._runner.heartbeat)
         start("snapshots", self._snapshots.run)
+        if self._archiving is not None:
+            start("archive", self._archiving.run)
         start("timers", Timers(log, self._expiry.wake, clock).run)
         executing = WorkQueue(log, "execution", clock)
         start("execution", lambda: self._execute(executing))
@@ -221,7 +228,9 @@ class _Gateway:
         if self._bot is not None:
             await background.stop(*self._bot.loops)
             await self._bot.stop()
-        await background.stop("presence", "leases", "snapshots")
+        await background.stop("presence", "leases", "snapshots", "archive")
+        if self._archiving is not None:
+            self._archiving.testify()
         await self._presence.stopped("stopped")
 
     # --- what operators see -----------------------------------------------------------------------------------------
@@ -248,6 +257,7 @@ class _Gateway:
             lag=self._base.follower.lag,
             sequence=view.seq,
             pending=len(view.calls.pending()),
+            archive=self._archiving.sample() if self._archiving else telemetry.ArchiveSample(0, overdue=False),
             upstreams=tuple(
                 telemetry.UpstreamSample(status.name, status.state.value, status.failures)
                 for status in self._upstreams.status()

@@ -72,6 +72,26 @@ class LogDivergence(LogError):
     """The log is not the one that was followed: a gap, a step back, another id. Nothing more is decided on it."""
 
 
+class LogTrimmed(LogError):
+    """What is asked for is no longer on the stream, and the archive that has it is not at hand."""
+
+
+class ArchiveError(LogError):
+    """The archive cannot be reached, read or written."""
+
+
+class ArchiveConflict(ArchiveError):
+    """The archive holds something else than what belongs there. Nothing of it is overwritten; a person must look."""
+
+
+class SegmentDamaged(ArchiveError):
+    """A segment is not what was written. ``kind`` says in a word or two what is wrong with it."""
+
+    def __init__(self, segment: str, kind: str, text: str) -> None:
+        super().__init__(f"segment {segment}: {text}")
+        self.segment, self.kind, self.text = segment, kind, text
+
+
 # --- decisions -----------------------------------------------------------------------------------------------------
 
 

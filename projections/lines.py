@@ -122,5 +122,6 @@ _LINES: Final[dict[Any, Callable[[Any], Line]]] = {
     e.AccessUnlocked: _by,
     e.HandlerGaveUp: lambda event: Line(None, _short(event.error), True, subject=event.about),
     e.SegmentArchived: lambda event: Line(None, f"{event.first} to {event.last}, {event.size} bytes"),
+    e.SegmentsRemoved: lambda event: Line(None, f"up to {event.before - 1}"),
     e.LogDiverged: lambda event: Line(None, _short(event.detail), True),
 }

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from portero.domain.admin import Lock
-from portero.domain.events import SegmentArchived
+from portero.domain.archive import Archived
 from portero.domain.rule import Rule
 from portero.errors import SnapshotUnreadable
 from projections.activity import ActivityState
@@ -20,7 +20,7 @@ from projections.recent import RecentState
 from projections.replicas import Replica
 from projections.upstreams import UpstreamsState
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raise it with every change to what a state means. An older or newer snapshot is not read; the log is."""
 
 _NAME: Final = b"portero view "
@@ -34,7 +34,7 @@ class Snapshot:
     entry: str
     policy_version: int
     locked: Lock | None
-    archived: SegmentArchived | None
+    archived: Archived | None
     calls: CallsState
     grants: GrantsState
     rules: tuple[Rule, ...]

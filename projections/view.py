@@ -7,8 +7,9 @@ import structlog
 
 from portero.domain import events as e
 from portero.domain.admin import Lock, evolve_lock
+from portero.domain.archive import Archived, evolve_archive
 from portero.domain.events import EVENT_TYPES, POLICY_EVENTS, Event, Recorded
-from portero.domain.ids import ADMINS_AGGREGATE, LOCK_AGGREGATE
+from portero.domain.ids import ADMINS_AGGREGATE, ARCHIVE_AGGREGATE, LOCK_AGGREGATE
 from portero.domain.values import Action
 from portero.errors import LogDivergence
 from projections import snapshot
@@ -42,7 +43,7 @@ class View:
         self.entry = "0-0"
         self.policy_version = 0
         self.locked: Lock | None = None
-        self.archived: e.SegmentArchived | None = None
+        self.archived: Archived | None = None
         self.calls = Calls(limits)
         self.approvals = self.calls.approvals
         self.grants = Grants(limits)
@@ -177,6 +178,7 @@ class View:
             e.AccessLocked: self._lock,
             e.AccessUnlocked: self._lock,
             e.SegmentArchived: self._archive,
+            e.SegmentsRemoved: self._archive,
             type(None): self._unreadable,
         }
         return table
@@ -230,7 +232,7 @@ class View:
         self.activity.fold(recorded)
 
     def _archive(self, recorded: Recorded[Any]) -> None:
-        self.archived = recorded.event
+        self.archived = evolve_archive(self.archived, recorded)
         self.activity.fold(recorded)
 
     def _unreadable(self, recorded: Recorded[Any]) -> None:
@@ -246,6 +248,8 @@ class View:
             self.admins.fold(recorded)
         elif recorded.aggregate == LOCK_AGGREGATE:
             self.locked = evolve_lock(recorded)
+        elif recorded.aggregate == ARCHIVE_AGGREGATE:
+            self.archived = evolve_archive(self.archived, recorded)
 
 
 def _members(union: Any) -> set[Any]:

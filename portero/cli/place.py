@@ -7,6 +7,7 @@ from typing import Final, Literal
 import attrs
 
 from portero.errors import ConfigError
+from portero.settings.archive import ArchiveSettings, archive
 from portero.settings.environment import Environment, with_dotenv
 from portero.settings.secret import Secret
 from portero.settings.values import Settings
@@ -21,6 +22,7 @@ class Place:
     data_dir: Path
     store_name: str
     fsync: Literal["always", "everysec"]
+    archive: ArchiveSettings | None = None
 
     def __str__(self) -> str:
         """Without a password that the address may hold."""
@@ -39,7 +41,9 @@ def find_place() -> Place:
     cwd = Path.cwd()
     env = Environment(with_dotenv(os.environ, cwd, problems), problems)
     everysec = env.choice(_FSYNC, "always", ("always", "everysec")) == "everysec"
-    place = Place(redis_url(env), data_dir(env, cwd), store_name(env), "everysec" if everysec else "always")
+    url, folder = redis_url(env), data_dir(env, cwd)
+    kept = archive(env, cwd, folder, embedded=url is None)
+    place = Place(url, folder, store_name(env), "everysec" if everysec else "always", kept)
     if problems:
         raise ConfigError(*problems)
     return place

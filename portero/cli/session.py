@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 import attrs
 import structlog
 
+from handlers.archiving import archive_place
 from handlers.core import Core
 from handlers.decisions import Decisions
 from handlers.loading import load_view
@@ -81,6 +82,7 @@ async def open_session(place: Place, *, start: bool = True) -> AsyncIterator[Ses
         data=place.data_dir,
         name=place.store_name,
         fsync=place.fsync,
+        archive=archive_place(place.archive),
     ) as log:
         view = await load_view(log)
         follower = Follower(log, view.apply, (view.seq, view.entry))

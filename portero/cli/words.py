@@ -43,6 +43,7 @@ EVENTS: Final = {
     "AccessUnlocked": "unlocked",
     "HandlerGaveUp": "gave up",
     "SegmentArchived": "archived",
+    "SegmentsRemoved": "archive cut",
     "LogDiverged": "log diverged",
 }
 """A type that is not here (of a newer release) is shown by its own name."""

@@ -292,12 +292,27 @@ class HandlerGaveUp(Struct, frozen=True):
 
 
 class SegmentArchived(Struct, frozen=True):
+    """The events from ``first`` to ``last`` are in the archive, in a segment whose hash is ``digest``."""
+
     first: int
     last: int
     digest: str
     previous: str
+    """The digest of the segment before; empty for the first."""
     location: str
+    """The segment's name in the archive, wherever that is."""
     size: int
+    """Bytes."""
+    last_entry: str = ""
+    """The entry id of the last event on the stream."""
+
+
+class SegmentsRemoved(Struct, frozen=True):
+    """Segments older than the operator wants to keep are gone, or will be: those with events below ``before``."""
+
+    before: int
+    digest: str
+    """Of the last one of them, which the first that is kept names as its previous."""
 
 
 class LogDiverged(Struct, frozen=True):
@@ -339,6 +354,7 @@ SystemEvent = (
     | AccessUnlocked
     | HandlerGaveUp
     | SegmentArchived
+    | SegmentsRemoved
     | LogDiverged
 )
 Event = CallEvent | GrantEvent | RuleEvent | AdminEvent | UpstreamEvent | SystemEvent

@@ -45,6 +45,7 @@ ADMINS_AGGREGATE = Aggregate("system/admins")
 
 Logs of releases before 0.1.0 have one for each person, ``admin/USER``."""
 LOG_AGGREGATE = Aggregate("system/log")
+ARCHIVE_AGGREGATE = Aggregate("system/archive")
 
 
 def split_aggregate(aggregate: Aggregate) -> tuple[str, str]:

@@ -5,9 +5,10 @@ from portero.log.entries import RecordedEvent
 from portero.log.follow import Follower
 from portero.log.health import Health, Problem
 from portero.log.lease import Lease
-from portero.log.log import START, Head, Log
+from portero.log.log import Head, Log
 from portero.log.notes import Note
 from portero.log.opening import open_log
+from portero.log.reading import START
 from portero.log.timers import Timers
 from portero.log.work import Pointer, WorkQueue
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import structlog
 
-from portero.errors import LogDivergence
+from portero.errors import ArchiveError, LogDivergence, LogTrimmed
 from portero.log.append import Append
 from portero.log.backoff import Backoff
 from portero.log.entries import Entries, RecordedEvent, own_events, written_events
 from portero.log.keeper import NOT_NOW
-from portero.log.log import START, Log
+from portero.log.log import Log
+from portero.log.reading import START, archived, ends, sequence
 from portero.log.wire import Wire
 
 logger = structlog.get_logger("portero.log")
@@ -92,7 +93,7 @@ class Follower:
             await self._check(wire)
             backoff.reset()
             await self._read(wire)
-        except NOT_NOW as error:
+        except (*NOT_NOW, LogTrimmed, ArchiveError) as error:
             if str(error) != self._said:
                 self._said = str(error)
                 logger.warning("cannot follow the log", error=self._said or "no answer in time", seq=self.seq)
@@ -112,6 +113,9 @@ class Follower:
             self._heard, self._said = self._loop.time(), ""
             if reply:
                 [page] = reply.values()
+                first = sequence(page[0])
+                if first > after + 1 and await self._catch_up(wire, after, first - 1):
+                    after = first - 1
                 own = own_events((*(append for _, append in self._missed), *self._log.unanswered()))
                 self._apply(self._entries.recorded(page, after, known=self.seq, own=own))
             else:
@@ -132,6 +136,16 @@ class Follower:
             self._needed.set()
         elif not self._needed.is_set():
             self._loop.call_later(QUIET_SECONDS - quiet, self._wake_when_quiet)
+
+    async def _catch_up(self, wire: Wire, after: int, until: int) -> bool:
+        """This replica slept while the stream was trimmed: what it missed is in the archive. False: a gap is one."""
+        if (await ends(self._log.store, wire))[0] < until:
+            return False
+        logger.warning("reads from the archive what was trimmed meanwhile", seq=after, until=until)
+        async for page in archived(self._log.archive, after, until):
+            self._apply(self._entries.recorded(page, after, known=self.seq))
+            after = sequence(page[-1])
+        return True
 
     def _apply(self, events: list[RecordedEvent]) -> None:
         if not events:

@@ -89,11 +89,12 @@ class Keeper:
                 await wire.call("SCRIPT", "LOAD", script.source, timeout=self._store.limits.call)
             await self._same_log(wire)
             written = await self._find(wire, suspects) if suspects else {}
+            forgotten = bool(suspects) and await self._forgotten(wire)
         except BaseException:
             wire.abort("not usable")
             raise
         self._tokens.clear()
-        self._answer(suspects, written)
+        self._answer(suspects, written, forgotten=forgotten)
         token = secrets.token_hex(8)
         self._committer.attach(wire, token)
         return wire, token
@@ -109,8 +110,8 @@ class Keeper:
             return
         [*found] = await wire.call("XRANGE", keys.log, entry, entry, timeout=self._store.limits.call)
         if not found:  # trimmed behind us, or replaced by other events
-            found = await wire.call("XRANGE", keys.log, "-", "+", "COUNT", 1, timeout=self._store.limits.call)
-            if found and int(found[0][1][7]) > known:
+            [trimmed] = await wire.call("HMGET", keys.head, "trimmed", timeout=self._store.limits.call)
+            if known <= int(trimmed or 0):
                 return
         if not found or int(found[0][1][7]) != known:
             raise LogDivergence(
@@ -137,7 +138,13 @@ class Keeper:
                 return found
             after = page[-1][0].decode()
 
-    def _answer(self, suspects: list[Append], written: dict[bytes, list[int]]) -> None:
+    async def _forgotten(self, wire: Wire) -> bool:
+        """Whether the stream was trimmed beyond where the suspects may stand: after a very long sleep."""
+        log, limit = self._store.keys.log, self._store.limits.call
+        found = await wire.call("XRANGE", log, "-", "+", "COUNT", 1, timeout=limit)
+        return any(int(fields[7]) > 1 and _order(entry) > _order(self._committer.since) for entry, fields in found)
+
+    def _answer(self, suspects: list[Append], written: dict[bytes, list[int]], *, forgotten: bool) -> None:
         """Those that stand on the log are done; the others are sent again while their caller still waits."""
         now = asyncio.get_running_loop().time()
         again: list[Append] = []
@@ -148,12 +155,21 @@ class Keeper:
                 settle(
                     append, Appended(Seq(seqs[0]), Seq(seqs[-1]), append.policy_floor + append.bumps, repeated=False)
                 )
+            elif forgotten:
+                telemetry.APPENDS_FAILED.inc()
+                settle(append, LogUncertain(UNKNOWN.format("this replica slept for too long")))
             elif now < append.deadline and not append.future.done():
                 again.append(append)
             else:
                 telemetry.APPENDS_FAILED.inc()
                 settle(append, LogUnavailable(NOTHING_WRITTEN.format("it did not answer in time")))
         self._committer.again(again)
+
+
+def _order(entry: bytes | str) -> tuple[int, ...]:
+    """Entry ids are two numbers, and stand in their order."""
+    text = entry.decode() if isinstance(entry, bytes) else entry
+    return tuple(map(int, text.split("-")))
 
 
 def _unknown(suspects: list[Append], why: str) -> None:

@@ -27,7 +27,8 @@ class Keys:
 
     @property
     def head(self) -> str:
-        """Hash: ``id``, ``seq``, ``entry`` and ``policy`` of the log, and the marks that tell stale writers apart."""
+        """Hash: ``id``, ``seq``, ``entry`` and ``policy`` of the log, the event up to which it was ``trimmed``, and the
+        marks that tell stale writers apart."""
         return self.prefix + "head"
 
     @property

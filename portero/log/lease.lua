@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- One holder at a time; the epoch grows with every change of hands and never goes back.
 -- KEYS: lease, epoch    ARGV: 'take', 'keep' or 'leave', holder, time to live (ms)
 -- Returns: the epoch while the holder has the lease, 0 when it has not

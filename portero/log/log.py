@@ -16,22 +16,21 @@ from portero.domain.ids import Aggregate, Millis, ReplicaId, Seq
 from portero.domain.values import Actor
 from portero.errors import LogDivergence, LogError, LogUnavailable
 from portero.log.append import Append, Appended, Write, arguments, distinct
+from portero.log.archive import Archive
 from portero.log.codec import SCHEMA, encode_meta
 from portero.log.commit import NOTHING_WRITTEN, Committer, Reader
 from portero.log.connect import Store
-from portero.log.entries import Entries, RecordedEvent
+from portero.log.entries import RecordedEvent
 from portero.log.health import Health, look
-from portero.log.keeper import NOT_NOW, Keeper
+from portero.log.keeper import Keeper
 from portero.log.position import Position
-from portero.log.reasons import reason
+from portero.log.reading import START, read
 from portero.log.snapshot import load_snapshot, save_snapshot
 from portero.log.wire import Wire
 
 logger = structlog.get_logger("portero.log")
 
 BLOB_SECONDS: Final = 7 * 86_400
-START: Final = "0-0"
-"""The entry id before the first."""
 _NONE: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
@@ -48,9 +47,11 @@ class Head:
 class Log:
     """Made by ``open_log``. ``diverged`` is set once the store turned out not to hold this log any more."""
 
-    def __init__(self, store: Store, replica: ReplicaId, position: Position) -> None:
+    def __init__(self, store: Store, replica: ReplicaId, position: Position, archive: Archive | None = None) -> None:
         self.replica = replica
         self.store = store
+        self.archive = archive
+        """Where events are read that the stream does not hold any more; None: nowhere."""
         self.position = position
         self.diverged: LogDivergence | None = None
         self._session = secrets.token_hex(6)
@@ -219,40 +220,13 @@ class Log:
             found: Any = await client.get(self.store.keys.blob(key))
         return None if found is None else bytes(found)
 
-    async def read(
-        self, after_entry: str = START, count: int = 1000, *, after_seq: int | None = None
-    ) -> AsyncIterator[list[RecordedEvent]]:
-        """Batches of at most ``count`` events, in order, up to the end of the log as it is then.
+    def read(self, after: int = 0, near: str = START, count: int = 1000) -> AsyncIterator[list[RecordedEvent]]:
+        """Batches of at most ``count`` events behind ``after``, in order, up to the end of the log as it is then.
 
-        ``after_seq``: the sequence at ``after_entry``, where it is known, so that a gap behind it is noticed.
-        Raises LogUnavailable, or LogDivergence when events are missing in between.
+        ``near``: an entry id at or before that of the next event, where one is known: reading begins there.
+        Raises LogUnavailable, LogTrimmed or ArchiveError, or LogDivergence when events are missing in between.
         """
-        try:
-            wire = await self.store.wire("read")
-        except NOT_NOW as error:
-            raise LogUnavailable(f"The log is unavailable ({reason(error)}).") from error
-        try:
-            entries = Entries()
-            after = after_seq
-            while True:
-                page = await wire.call(
-                    "XRANGE",
-                    self.store.keys.log,
-                    f"({after_entry}",
-                    "+",
-                    "COUNT",
-                    count,
-                    timeout=5 * self.store.limits.call,
-                )
-                if not page:
-                    return
-                events = entries.recorded(page, after)
-                after, after_entry = events[-1].seq, events[-1].entry
-                yield events
-        except NOT_NOW as error:
-            raise LogUnavailable(f"The log is unavailable ({reason(error)}).") from error
-        finally:
-            wire.abort("read")
+        return read(self.store, self.archive, after, near, count)
 
     # --- snapshots --------------------------------------------------------------------------------------------------
 

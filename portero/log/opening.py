@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from portero.domain.ids import ReplicaId
-from portero.errors import LogUnavailable, StoreError
+from portero.errors import ArchiveError, LogUnavailable, StoreError
+from portero.log.archive import Archive, Bucket, Storage, storage_at
 from portero.log.backoff import Backoff
 from portero.log.connect import Store
 from portero.log.embedded import EmbeddedStore, Fsync
@@ -39,8 +40,12 @@ async def open_log(
     name: str = "main",
     fsync: Fsync = "always",
     limits: Limits = DEFAULT_LIMITS,
+    archive: Path | Bucket | None = None,
 ) -> AsyncIterator[Log]:
     """The log in the store at ``url``, or in the embedded one under ``data`` when that is None; closed on leaving.
+
+    ``archive``: where events are that the store does not hold any more. A new log is not begun beside an archive of
+    another: what was decided there would be forgotten in silence.
 
     Raises StoreError, DataFolderInUse, ConfigError or LogDivergence, each of which says what to do.
     """
@@ -54,8 +59,10 @@ async def open_log(
         target = parse_url(url)
         store = Store(locator_of(target, keys.slot), target.login, keys, name=session, limits=limits)
     try:
-        log = await _started(store, replica)
+        log = await _started(store, replica, storage_at(archive) if archive is not None else None)
         try:
+            if log.position.seq == 0 and log.archive is not None:
+                await _demand_empty(log.archive)
             yield log
         finally:
             await log.close()
@@ -65,14 +72,16 @@ async def open_log(
             await embedded.stop(store.name)
 
 
-async def _started(store: Store, replica: ReplicaId) -> Log:
+async def _started(store: Store, replica: ReplicaId, storage: Storage | None) -> Log:
     """Tries for a moment: the store may be starting beside us, or an embedded one just be ending with its last user."""
     loop = asyncio.get_running_loop()
     until = loop.time() + store.limits.patience
     backoff = Backoff(0.02, 0.5)
     while True:
         try:
-            log = Log(store, replica, await _position(store))
+            position = await _position(store)
+            archive = Archive(storage, position.id) if storage is not None else None
+            log = Log(store, replica, position, archive)
             await log.start()
         except StoreError:
             raise
@@ -83,6 +92,20 @@ async def _started(store: Store, replica: ReplicaId) -> Log:
             await asyncio.sleep(backoff.next())
         else:
             return log
+
+
+async def _demand_empty(archive: Archive) -> None:
+    """Raises StoreError where the archive holds a log, and the store none."""
+    try:
+        firsts = await archive.firsts()
+    except ArchiveError as error:
+        raise StoreError(f"The log is new, so its archive must be looked at first. {error}") from error
+    if firsts:
+        raise StoreError(
+            f"The store holds no events, but the archive {archive} does: was the store flushed, or is it another one? "
+            "`portero audit restore` brings the log back from the archive. To begin a new log instead, set "
+            "PORTERO_ARCHIVE to another place."
+        )
 
 
 async def _position(store: Store) -> Position:

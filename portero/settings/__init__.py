@@ -1,5 +1,6 @@
 """Environment and configuration files -> values. Nothing is read at import; ``load`` reports every problem at once."""
 
+from portero.settings.archive import ArchiveSettings
 from portero.settings.bearer import kept_token, make_token
 from portero.settings.files import default_config
 from portero.settings.load import load
@@ -8,6 +9,7 @@ from portero.settings.values import DEFAULT_CLIENT, Client, Settings, TelegramSe
 
 __all__ = [
     "DEFAULT_CLIENT",
+    "ArchiveSettings",
     "Client",
     "Secret",
     "Settings",

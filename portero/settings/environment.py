@@ -21,6 +21,10 @@ OURS: Final = frozenset(
     {
         "PORTERO_ALLOWED_HOSTS",
         "PORTERO_ALLOWED_ORIGINS",
+        "PORTERO_ARCHIVE",
+        "PORTERO_ARCHIVE_AFTER",
+        "PORTERO_ARCHIVE_EVENTS",
+        "PORTERO_ARCHIVE_RETENTION",
         "PORTERO_CONFIG_DIR",
         "PORTERO_DATA_DIR",
         "PORTERO_DEBUG",
@@ -31,6 +35,7 @@ OURS: Final = frozenset(
         "PORTERO_PYTHON",
         "PORTERO_RESULT_RETENTION",
         "PORTERO_RETRY_READ_ONLY",
+        "PORTERO_STREAM_KEEP",
         "PORTERO_TELEGRAM_SHOW_REAL",
         "PORTERO_TOOL_NAMES",
     }

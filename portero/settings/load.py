@@ -10,6 +10,7 @@ import attrs
 from portero.domain.digest import digest_of
 from portero.errors import ConfigError
 from portero.settings import variables
+from portero.settings.archive import archive
 from portero.settings.clients import read_clients
 from portero.settings.environment import Environment, with_dotenv
 from portero.settings.files import CLIENTS, POLICIES, REPLACEMENTS, SERVERS, config_folder, read_json
@@ -42,6 +43,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
     folder = config_folder(values, cwd, findings.problems)
     documents = _documents(folder, findings)
     ssl_cert, ssl_key = variables.certificate(env, cwd)
+    url, data_dir = variables.redis_url(env), variables.data_dir(env, cwd)
     settings = Settings(
         port=env.number("PORT", 8443, 0, 65_535),
         host=env.text("HOST") or "127.0.0.1",
@@ -51,12 +53,12 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
         ssl_key=ssl_key,
         telegram=variables.telegram(env, findings.warnings),
         approval_timeout_ms=1_000 * env.number("APPROVAL_TIMEOUT_SECONDS", DAY_SECONDS, 1, 366 * DAY_SECONDS),
-        redis_url=variables.redis_url(env),
+        redis_url=url,
         store_name=variables.store_name(env),
         fsync="everysec" if env.choice("PORTERO_FSYNC", "always", ("always", "everysec")) == "everysec" else "always",
         log_level=variables.log_level(env),
         config_dir=folder,
-        data_dir=variables.data_dir(env, cwd),
+        data_dir=data_dir,
         tool_names=env.choice("PORTERO_TOOL_NAMES", "slash", ("slash", "safe")),
         allowed_hosts=env.names("PORTERO_ALLOWED_HOSTS"),
         allowed_origins=variables.allowed_origins(env),
@@ -64,6 +66,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
         result_retention_ms=env.duration_ms("PORTERO_RESULT_RETENTION", 7 * DAY_SECONDS * 1_000),
         lease_ms=1_000 * env.number("PORTERO_LEASE_SECONDS", 15, 2, 600),
         retry_read_only=env.flag("PORTERO_RETRY_READ_ONLY", default=True),
+        archive=archive(env, cwd, data_dir, embedded=url is None),
         upstreams=read_upstreams(documents[SERVERS], values, findings),
         upstreams_digest=digest_of("upstreams", repr(documents[SERVERS])),
         policy=read_policies(documents[POLICIES], values, findings.problems),

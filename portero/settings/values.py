@@ -10,6 +10,7 @@ import attrs
 from portero.domain.ids import ClientId
 from portero.domain.policy import ConfigPolicy
 from portero.domain.replacement import Replacer
+from portero.settings.archive import ArchiveSettings
 from portero.settings.secret import MASK, Secret
 
 DEFAULT_CLIENT: Final = ClientId("default")
@@ -98,6 +99,8 @@ class Settings:
     """How long a replica that says nothing keeps the calls that it runs; then their outcome counts as lost."""
     retry_read_only: bool
     """Whether a call whose outcome is lost runs again by itself where its tool is declared read-only or idempotent."""
+    archive: ArchiveSettings | None
+    """Where the log is archived; None: it is not, and stays on the stream."""
     upstreams: tuple[UpstreamConfig, ...]
     policy: ConfigPolicy
     replacer: Replacer
@@ -117,6 +120,8 @@ class Settings:
         if telegram:
             own += [telegram.token, telegram.pairing_code, telegram.webhook_secret]
         texts = {secret.reveal() for secret in own if secret} | {*self.secrets, *more}
+        if self.archive:
+            texts |= set(self.archive.secrets)
         if self.redis_url:
             password = urlsplit(self.redis_url.reveal()).password or ""
             texts |= {password, unquote(password)}

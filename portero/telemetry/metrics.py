@@ -66,6 +66,13 @@ HANDLER_ERRORS: Final = Counter(
     "portero_handler_errors", "Work that failed and is tried again, or was given up.", ("group",), registry=REGISTRY
 )
 
+SEGMENTS_ARCHIVED: Final = Counter(
+    "portero_segments_archived", "Segments of the log that this replica has archived.", registry=REGISTRY
+)
+ARCHIVE_ERRORS: Final = Counter(
+    "portero_archive_errors", "Attempts to archive that failed, and are made again.", registry=REGISTRY
+)
+
 # --- read when somebody looks ---------------------------------------------------------------------------------------
 
 _LAG: Final = Gauge(
@@ -73,6 +80,12 @@ _LAG: Final = Gauge(
 )
 _SEQUENCE: Final = Gauge(
     "portero_log_sequence", "Position of the last event that this replica has seen.", registry=REGISTRY
+)
+_ARCHIVE_LAG: Final = Gauge(
+    "portero_archive_lag_events", "Events on the log that are not archived yet.", registry=REGISTRY
+)
+_ARCHIVE_OVERDUE: Final = Gauge(
+    "portero_archive_overdue", "1 when events wait much longer to be archived than they should.", registry=REGISTRY
 )
 _PENDING: Final = Gauge("portero_pending_approvals", "Calls that wait for a person.", registry=REGISTRY)
 _READY: Final = Gauge("portero_ready", "1 when this replica takes calls.", registry=REGISTRY)
@@ -94,6 +107,12 @@ class UpstreamSample:
 
 
 @attrs.frozen
+class ArchiveSample:
+    lag: int
+    overdue: bool
+
+
+@attrs.frozen
 class Sample:
     """What is not counted as it happens, but read when the metrics are asked for."""
 
@@ -102,6 +121,8 @@ class Sample:
     sequence: int
     pending: int
     upstreams: tuple[UpstreamSample, ...]
+    archive: ArchiveSample = ArchiveSample(0, overdue=False)
+    """Nothing waits where there is no archive."""
 
 
 def render(sample: Sample) -> bytes:
@@ -110,6 +131,8 @@ def render(sample: Sample) -> bytes:
     _LAG.set(sample.lag)
     _SEQUENCE.set(sample.sequence)
     _PENDING.set(sample.pending)
+    _ARCHIVE_LAG.set(sample.archive.lag)
+    _ARCHIVE_OVERDUE.set(sample.archive.overdue)
     _UPSTREAM.clear()
     _UPSTREAM_FAILURES.clear()
     for upstream in sample.upstreams:

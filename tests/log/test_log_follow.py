@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from portero.errors import LogDivergence, StoreError
-from portero.log import START, Follower, Log, RecordedEvent
+from portero.log import Follower, Log, RecordedEvent
 from tests.log.proxy import REPLIES, REQUESTS, proxied
 from tests.log.support import (
     IMPATIENT,
@@ -250,12 +250,12 @@ async def test_reading_finds_a_gap_behind_a_known_event(log: Log, store: Place) 
     second = (await everything(log))[1]
     store.redis.xtrim(store.key("log"), minid=(await everything(log))[3].entry, approximate=False)
     with pytest.raises(LogDivergence, match="event 3 was expected and 4 came"):
-        await anext(log.read(second.entry, after_seq=second.seq))
+        await anext(log.read(second.seq, second.entry))
 
 
 async def test_reading_goes_by_batches_and_ends_at_the_end(log: Log) -> None:
     await append(log, write("call/a", 0, *[READ] * 25))
-    assert [len(batch) async for batch in log.read(START, count=10)] == [10, 10, 5]
+    assert [len(batch) async for batch in log.read(count=10)] == [10, 10, 5]
     assert (await log.head()).entry == (await everything(log))[-1].entry
 
 

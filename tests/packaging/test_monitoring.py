@@ -94,6 +94,8 @@ class Metrics(http.server.BaseHTTPRequestHandler):
         telemetry.HANDLER_ERRORS.labels("notification").inc()
         for part in (telemetry.GATEWAY_SECONDS, telemetry.LOG_SECONDS, telemetry.UPSTREAM_SECONDS):
             part.observe(0.002)
+        telemetry.SEGMENTS_ARCHIVED.inc()
+        telemetry.ARCHIVE_ERRORS.inc()
         upstreams = (telemetry.UpstreamSample("github", "crash-loop", 3),)
         body = telemetry.render(telemetry.Sample(ready=True, lag=2, sequence=40, pending=1, upstreams=upstreams))
         self.send_response(200)

@@ -6,7 +6,7 @@ from typing import Any
 from portero.domain import call as calls
 from portero.domain import commands as c
 from portero.domain import events as e
-from portero.domain.ids import LOCK_AGGREGATE, ClientId, Millis, ReplicaId
+from portero.domain.ids import ARCHIVE_AGGREGATE, LOCK_AGGREGATE, ClientId, Millis, ReplicaId
 from portero.domain.rule import rule_id
 from portero.domain.values import Action, Actor, Kind, Reason, Resolution, Tier, ToolFacts
 from portero.errors import DecisionError
@@ -129,13 +129,21 @@ class _Life:
                 (f"upstream/{name}", e.UpstreamLost(replica, "exit 1", 2, pick([True, False]), None)),
                 (f"upstream/{name}", e.CatalogueChanged(replica, "d", (tool,), ("q: no",))),
                 ("system/log", e.HandlerGaveUp("execution", "call/1", 5, "boom")),
-                ("system/log", e.SegmentArchived(1, self.random.randrange(2, 99), "d", "p", "l", 10)),
+                ("system/archive", e.SegmentArchived(1, self.random.randrange(2, 99), "d", "p", "l", 10, "5-0")),
+                ("system/archive", e.SegmentsRemoved(self.random.randrange(2, 99), "d")),
             ]
         )
         self.write(aggregate, event)
 
     def future(self) -> None:
-        known = [*list(self.states)[-3:], "grant/g1", f"rule/{rule_id('*', literal=False)}", LOCK_AGGREGATE, "moon/1"]
+        known = [
+            *list(self.states)[-3:],
+            "grant/g1",
+            ARCHIVE_AGGREGATE,
+            f"rule/{rule_id('*', literal=False)}",
+            LOCK_AGGREGATE,
+            "moon/1",
+        ]
         aggregate = self.random.choice(known)
         self.write(aggregate, self.random.choice(["MoonRose", "RuleSet", "CallDenied"]))
         if aggregate in self.states:

@@ -94,7 +94,8 @@ CATALOGUE = e.CatalogueChanged(R1, "d", (e.CatalogueTool("x", ToolFacts()),), ("
         (LOCK_AGGREGATE, e.AccessLocked(ANA, "holiday"), "lock", ANA, "holiday"),
         (LOCK_AGGREGATE, e.AccessUnlocked(BEN), "lock", BEN, None),
         ("system/log", e.HandlerGaveUp("execution", "call/1", 5, "boom"), "call/1", SYSTEM, "boom"),
-        ("system/log", e.SegmentArchived(1, 9, "d", "p", "x", 100), "log", SYSTEM, "1 to 9, 100 bytes"),
+        ("system/archive", e.SegmentArchived(1, 9, "d", "p", "x", 100), "archive", SYSTEM, "1 to 9, 100 bytes"),
+        ("system/archive", e.SegmentsRemoved(10, "d"), "archive", SYSTEM, "up to 9"),
         ("system/log", e.LogDiverged(R1, 4, 6, "gap"), "log", SYSTEM, "gap"),
     ],
 )  # fmt: skip

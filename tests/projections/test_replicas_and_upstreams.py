@@ -1,8 +1,10 @@
 """Replicas, their configuration, and how each sees its upstreams."""
 
 from portero.domain import events as e
+from portero.domain.archive import Archived
 from portero.domain.ids import Millis, ReplicaId
 from portero.domain.values import Action, ToolFacts
+from projections import View
 from projections.limits import Limits
 from tests.domain.stories import ALLOWED, MINUTE, NOW, R1, R2, REQUESTED, SECOND
 from tests.projections.tape import Tape
@@ -144,5 +146,15 @@ def test_tools_of_an_upstream_that_no_replica_is_configured_with_are_forgotten()
 
 
 def test_the_last_archived_segment_is_known():
-    segment = e.SegmentArchived(1, 9, "d", "p", "x", 100)
-    assert Tape().write("system/log", segment).view().archived == segment
+    tape = Tape().write("system/archive", e.SegmentArchived(1, 9, "d1", "", "x", 100, "7-0"))
+    assert tape.view().archived == Archived(1, 9, "7-0", "d1", "x", Millis(NOW))
+    tape.write("system/archive", e.SegmentArchived(10, 12, "d2", "d1", "y", 100, "8-0"), e.SegmentsRemoved(10, "d1"))
+    assert tape.view().archived == Archived(3, 12, "8-0", "d2", "y", Millis(NOW), 10)
+    assert View.restore(tape.view().snapshot()).archived == tape.view().archived
+
+
+def test_what_a_newer_release_says_of_the_archive_moves_its_version():
+    tape = Tape().write("system/archive", "SegmentMoved", e.SegmentArchived(1, 9, "d", "", "x", 100), "SegmentMoved")
+    archived = tape.view().archived
+    assert archived is not None
+    assert (archived.version, archived.last) == (3, 9)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import UTC
 
 from portero.domain.admin import Lock
-from portero.domain.events import CallApproved, ExecutionOutcomeUnknown, ExecutionSucceeded, SegmentArchived
+from portero.domain.archive import Archived
+from portero.domain.events import CallApproved, ExecutionOutcomeUnknown, ExecutionSucceeded
 from portero.domain.grant import Grant
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.rule import Rule
@@ -68,7 +69,7 @@ STANDING = status.Standing(
     store="Valkey 9.1.2, fsync always",
     problems=["Memory is nearly full."],
     lag=7,
-    archived=SegmentArchived(1, 5000, "d", "p", "file:///x", 10),
+    archived=Archived(1, 5000, "5-0", "d", "x", Millis(ASKED)),
     trouble="Telegram asks to wait for 5 s",
 )
 EFFECT = Effect(("s/a", "s/b", "s/c"), ("s/c",), 1, ("s/c*", "default"))

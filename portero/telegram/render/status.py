@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import attrs
 
 from portero.domain.admin import Lock
-from portero.domain.events import SegmentArchived
+from portero.domain.archive import Archived
 from portero.telegram.render import rich
 from portero.telegram.render.facts import brief
 from portero.telegram.render.listing import Item, Listing
@@ -38,7 +38,7 @@ class Standing:
     store: str | None
     problems: Sequence[str]
     lag: int | None
-    archived: SegmentArchived | None
+    archived: Archived | None
     trouble: str | None
     """The last thing that went wrong with Telegram itself."""
 

@@ -1,0 +1,69 @@
+"""Where segments lie: what a folder and an object store have in common."""
+
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from portero.errors import ArchiveError
+
+
+class Storage(Protocol):
+    """Holds files by name, each written once. Every method raises ArchiveError when that cannot be done now."""
+
+    async def names(self) -> list[str]:
+        """Everything that lies there, in the order of the names."""
+
+    async def read(self, name: str) -> bytes:
+        """All of it. Raises FileNotFoundError when there is none such, SegmentDamaged for one that is far too large."""
+
+    async def create(self, name: str, data: bytes) -> bool:
+        """Durable when it returns. False: there is one of that name, and it stays as it is."""
+
+    async def remove(self, name: str) -> None:
+        """Does nothing when there is none such."""
+
+    async def sweep(self) -> None:
+        """Removes what a process that died in the middle of ``create`` left behind."""
+
+
+@attrs.frozen
+class Bucket:
+    """A place in an S3-compatible object store. ``options`` are the library's own names; they may hold secrets."""
+
+    name: str
+    prefix: str
+    options: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        return f"s3://{self.name}/{self.prefix}".rstrip("/")
+
+
+def storage_at(place: Path | Bucket) -> Storage:
+    """Nothing is opened or made yet."""
+    if isinstance(place, Path):
+        from portero.log.archive.folder import FolderStorage
+
+        return FolderStorage(place)
+    from portero.log.archive.bucket import BucketStorage
+
+    return BucketStorage(place)
+
+
+async def prove(storage: Storage) -> None:
+    """Makes sure that segments can be written and never be overwritten. Raises ArchiveError that says why not."""
+    name = f"probe-{secrets.token_hex(8)}"
+    try:
+        if not await storage.create(name, b"A trial of Portero's: this can be removed.\n"):
+            raise ArchiveError(f"The archive {storage} says of a new name that it is taken.")
+        if await storage.create(name, b"overwritten\n"):
+            raise ArchiveError(
+                f"The archive {storage} overwrites what is there, although it was asked not to: it does not honour "
+                "If-None-Match. Use a store that does, or a folder."
+            )
+    finally:
+        with suppress(ArchiveError):  # a store that lets nobody remove anything is a good one for an archive
+            await storage.remove(name)
