@@ -5,11 +5,11 @@
 -- replica (READONLY). A script that has started is never stopped half-way.
 --
 -- KEYS: head, log, timers, void mark of this connection
--- ARGV: key prefix, log id, sequence that the caller has seen, number of appends, then for each append
---   meta, write id, sequence the decision rests on, policy version or '', policy events, writes, blobs, ttl of blobs (s),
---   for each write: aggregate, expected version or '', timer ('=' keep, '' clear, ms), '1' if it ends, work streams, events,
---     names of the work streams, then type and data of each event,
---   for each blob: key, value
+-- ARGV: key prefix, log id, sequence that the caller has seen, then for each append a MessagePack array of
+--   meta, write id, sequence the decision rests on, policy version or false, policy events, blobs, ttl of blobs (s), writes,
+--   for each write: aggregate, expected version or false, timer ('=' keep, false clear, or ms), whether it ends, work streams,
+--     events, names of the work streams, then type and data of each event,
+-- followed by key and value of each blob
 -- Returns the entry id of the newest event, then four numbers for each append:
 --   1 (written) or 2 (repeated), first sequence, last sequence, policy version
 --   3 (version conflict), index of the write, version that stands, 0
@@ -48,77 +48,77 @@ if now >= turned + TURN_SECONDS or now < turned then
 end
 
 local reply = { '' }
-local at = 5
-local starts, versions = {}, {}
+local starts, heads, versions = {}, {}, {}
 
-for _ = 1, tonumber(ARGV[4]) do
-  local meta, write, seen, wanted = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3]
-  local bumps, writes, blobs, ttl = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]), ARGV[at + 7]
-  at = at + 8
+local at = 4
+while at <= #ARGV do
+  local a = cmsgpack.unpack(ARGV[at])
+  local write, seen, wanted, blobs, writes = a[2], a[3], a[4], a[6], a[8]
 
   -- First look: nothing is written before every write of this append is known to stand.
   local code, one, two, total = 1, 0, 0, 0
+  local w = 9
   for index = 1, writes do
-    local expected = ARGV[at + 1]
-    local events = tonumber(ARGV[at + 5])
-    local found = call('GET', prefix .. 'a:' .. ARGV[at])
+    local expected, events = a[w + 1], a[w + 5]
+    local key = prefix .. 'a:' .. a[w]
+    local found = call('GET', key)
     local version = 0
     if found then
-      local v, s, w = string.match(found, '^(%d+) (%d+) (.*)$')
+      local v, last, writer = string.match(found, '^(%d+) (%d+) (.*)$')
       version = tonumber(v)
-      if w == write and code ~= 2 then
-        code, two = 2, tonumber(s) - events + 1 - total
+      if writer == write and code ~= 2 then
+        code, two = 2, tonumber(last) - events + 1 - total
       end
-    elseif expected ~= '' and seen >= older then
-      version = tonumber(expected)
+    elseif expected and seen >= older then
+      version = expected
     end
-    if code == 1 and expected ~= '' and tonumber(expected) ~= version then
+    if code == 1 and expected and expected ~= version then
       code, one, two = 3, index, version
     end
-    starts[index], versions[index] = at, version
+    starts[index], heads[index], versions[index] = w, key, version
     total = total + events
-    at = at + 6 + tonumber(ARGV[at + 4]) + 2 * events
+    w = w + 6 + a[w + 4] + 2 * events
   end
-  if code == 1 and wanted ~= '' and tonumber(wanted) ~= policy then
+  if code == 1 and wanted and wanted ~= policy then
     code, one = 4, policy
   end
 
   if code == 1 then
-    local first = seq + 1
+    local first, meta = seq + 1, a[1]
     for index = 1, writes do
-      local w = starts[index]
-      local aggregate, timer, streams, events = ARGV[w], ARGV[w + 2], tonumber(ARGV[w + 4]), tonumber(ARGV[w + 5])
-      local version = versions[index]
-      local e = w + 6 + streams
-      for _ = 1, events do
+      local w, version = starts[index], versions[index]
+      local aggregate, timer = a[w], a[w + 2]
+      local e = w + 6 + a[w + 4]
+      local past = e + 2 * a[w + 5]
+      while e < past do
         seq, version = seq + 1, version + 1
-        entry = call('XADD', log_key, '*', 't', ARGV[e], 's', aggregate, 'v', version, 'n', seq, 'm', meta, 'd', ARGV[e + 1])
+        entry = call('XADD', log_key, '*', 't', a[e], 's', aggregate, 'v', version, 'n', seq, 'm', meta, 'd', a[e + 1])
         e = e + 2
       end
       local value = version .. ' ' .. seq .. ' ' .. write
-      if ARGV[w + 3] == '1' then
-        call('SET', prefix .. 'a:' .. aggregate, value, 'EX', HEAD_SECONDS)
+      if a[w + 3] then
+        call('SET', heads[index], value, 'EX', HEAD_SECONDS)
       else
-        call('SET', prefix .. 'a:' .. aggregate, value)
+        call('SET', heads[index], value)
       end
-      if timer == '' then
+      if not timer then
         call('ZREM', timers_key, aggregate)
       elseif timer ~= '=' then
         call('ZADD', timers_key, timer, aggregate)
       end
-      for s = 1, streams do
-        call('XADD', prefix .. 'work:' .. ARGV[w + 5 + s], '*', 'n', seq, 's', aggregate, 't', ARGV[e - 2])
+      for s = w + 6, w + 5 + a[w + 4] do
+        call('XADD', prefix .. 'work:' .. a[s], '*', 'n', seq, 's', aggregate, 't', a[past - 2])
       end
     end
-    for b = 0, blobs - 1 do
-      call('SET', prefix .. 'blob:' .. ARGV[at + 2 * b], ARGV[at + 2 * b + 1], 'EX', ttl)
+    for b = at + 1, at + 2 * blobs, 2 do
+      call('SET', prefix .. 'blob:' .. ARGV[b], ARGV[b + 1], 'EX', a[7])
     end
-    policy = policy + bumps
+    policy = policy + a[5]
     one, two = first, seq
   elseif code == 2 then
     one, two = two, two + total - 1
   end
-  at = at + 2 * blobs
+  at = at + 1 + 2 * blobs
 
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3] = code, one, two

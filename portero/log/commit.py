@@ -140,11 +140,10 @@ class Committer:
 
     def _send(self, wire: Wire, script: Script, batch: list[Append]) -> None:
         position = self._position
-        command: list[Argument] = ["EVALSHA", script.sha, *self._keys, position.id, position.seq, len(batch)]
-        for append in batch:
-            command += append.arguments
+        arguments = [argument for append in batch for argument in append.arguments]
+        command = pack(("EVALSHA", script.sha, *self._keys, position.id, position.seq, *arguments))
         self._flight, self.since = batch, position.entry
-        self._post(wire, pack(tuple(command)), self._on_reply)
+        self._post(wire, command, self._on_reply)
 
     def _post(self, wire: Wire, packed: bytes, on_reply: Callable[[Any], None]) -> None:
         self._busy, self._sent_at = True, self._loop.time()

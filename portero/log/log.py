@@ -15,7 +15,7 @@ from portero.domain.events import Meta
 from portero.domain.ids import Aggregate, Millis, ReplicaId, Seq
 from portero.domain.values import Actor
 from portero.errors import LogDivergence, LogError, LogUnavailable
-from portero.log.append import Append, Appended, Write, arguments, distinct
+from portero.log.append import Append, Appended, Write, distinct, pack
 from portero.log.archive import Archive
 from portero.log.codec import SCHEMA, encode_meta
 from portero.log.commit import NOTHING_WRITTEN, Committer, Reader
@@ -158,7 +158,7 @@ class Log:
             write_id = f"{self._session}.{self._writes:x}"
         meta = Meta(now, actor, self.replica, write_id, cause, trace, SCHEMA)
         raw = encode_meta(meta)
-        args, events, bumps, size = arguments(
+        args, events, bumps = pack(
             writes,
             raw,
             write=write_id,
@@ -176,7 +176,6 @@ class Log:
             bumps,
             policy_version,
             position.policy if policy_version is None else policy_version,
-            size,
             urgent,
             loop.time() + self.store.limits.write,
             loop.create_future(),
