@@ -1,8 +1,10 @@
 """The Litestar application: the MCP endpoint, and what operators and probes ask for."""
 
+import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from litestar import Litestar, MediaType, Request, Response, asgi, get
@@ -36,6 +38,7 @@ from portero.gateway.upstream_tasks import UpstreamTasks
 from portero.gateway.virtual import VirtualTools
 
 PATHS = ("/mcp", "/mcp/message")
+WARM_UP_AFTER_SECONDS: Final = 3.0
 
 
 @attrs.frozen
@@ -95,9 +98,11 @@ def create_asgi(
             services.core.view.subscribe(listeners.seen),
             services.upstreams.subscribe(listeners.catalogue_changed),
         ]
+        warming_up = asyncio.create_task(_warm_up())
         try:
             yield
         finally:
+            warming_up.cancel()
             listeners.close()
             for end in unsubscribe:
                 end()
@@ -116,6 +121,12 @@ def create_asgi(
         logging_config=None,
     )
     return Gateway(app, listeners.close, endpoint.flights.__len__)
+
+
+async def _warm_up() -> None:
+    """What odd requests will need, imported before there is one, but not while everything starts."""
+    await asyncio.sleep(WARM_UP_AFTER_SECONDS)
+    await asyncio.to_thread(importlib.import_module, "portero.gateway.disorder")
 
 
 def probe_guard(options: Options) -> Guard:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from portero.domain.ids import ClientId
+from portero.domain.mcp import LOG_LEVEL_META
 from portero.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError
 from portero.gateway import sessions, wire
 from portero.gateway.reply import Reply
@@ -17,7 +18,6 @@ from portero.gateway.request import Request
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 DEFAULT_LEVEL: Final = "info"
 """What a client of the older era gets that has not set a level: the protocol leaves it to the server."""
-LOG_LEVEL_META: Final = "io.modelcontextprotocol/logLevel"
 MAX_LEVELS: Final = 4_096
 ANSWER_SECONDS: Final = 600.0
 """How long a person may take over a question."""

@@ -4,8 +4,6 @@ import time
 from collections.abc import Awaitable
 from typing import Any, Final
 
-import msgspec
-from mcp.shared.inbound import InboundLadderRejection, validate_mcp_param_headers
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
@@ -46,17 +44,6 @@ MODERN_CODES: Final = {
     UNSUPPORTED_VERSION: INTERNAL_ERROR,
 }
 """Codes of upstreams that would tell a modern client something else."""
-PARAM_HEADER: Final = b"mcp-param-"
-
-_members = msgspec.json.Decoder(dict[str, Any])
-
-
-class _Schema(msgspec.Struct):
-    inputSchema: Any = None  # noqa: N815 - the protocol's name
-
-
-_schema = msgspec.json.Decoder(_Schema)
-
 
 NO_FACTS: Final = ToolFacts()
 
@@ -84,7 +71,9 @@ class Calls:
     def tools_call(self, request: Request, tool: Tool, arguments: bytes) -> Awaitable[bytes]:
         """``tools/call`` on an upstream's tool."""
         if request.modern and tool.header_map:
-            self._check_param_headers(request, tool, arguments)
+            from portero.gateway import disorder
+
+            disorder.check_param_headers(tool.definition, arguments, request.headers)
         return self.tool(request, tool, arguments)
 
     async def tool(self, request: Request, tool: Tool, arguments: bytes) -> bytes:
@@ -190,24 +179,6 @@ class Calls:
             },
             modern=True,
         )
-
-    # --- headers that mirror arguments ------------------------------------------------------------------------------
-
-    def _check_param_headers(self, request: Request, tool: Tool, arguments: bytes) -> None:
-        """Source: Streamable HTTP 2026-07-28, "Server Behavior for Custom Headers"."""
-        schema = _schema.decode(tool.definition).inputSchema
-        try:
-            given = _members.decode(arguments)
-        except (ValueError, RecursionError) as error:
-            raise RpcError(INVALID_PARAMS, f"The arguments cannot be read: {error}.") from None
-        headers = {
-            name.decode("latin-1"): value.strip().decode("latin-1")
-            for name, value in request.headers.items()
-            if name.startswith(PARAM_HEADER)
-        }
-        verdict = validate_mcp_param_headers(schema, given, headers)
-        if isinstance(verdict, InboundLadderRejection):
-            raise RpcError(verdict.code, f"{verdict.message}.", verdict.data)
 
 
 def _failure(answer: Failed, *, modern: bool) -> RpcError:

@@ -53,19 +53,20 @@ class Endpoint:
         except ClientGone:
             return
         else:
-            await self._serve(inbound, body)
+            request = _request(body)
+            if request is not None:
+                await self._answer(inbound, request)
+            else:
+                await self._serve(inbound, body)
 
     async def _serve(self, inbound: Inbound, body: bytes) -> None:
+        """Whatever is not one request."""
         try:
             wire.check_text(body)
             if body.lstrip()[:1] == b"[":
                 await self._serve_batch(inbound, body)
                 return
-            message = wire.decode(body)
-            if message.method is not UNSET and message.id is not UNSET:
-                await self._answer(inbound, message)
-                return
-            self._take(inbound, message)
+            self._take(inbound, wire.decode(body))
         except RpcError as error:
             status = HTTP_STATUS.get(error.code, 400)
             await send_json(inbound.send, status, rpc_error(error, _id_of(error)))
@@ -155,6 +156,16 @@ class Endpoint:
         except RpcError as error:
             return rpc_error(error, _id_of(error))
         return (await self._dispatch.answer(inbound, message, BatchReply()))[1]
+
+
+def _request(body: bytes) -> wire.Message | None:
+    """The one request that a body is, as nearly all are; None for whatever else it is, good or bad."""
+    try:
+        wire.check_text(body)
+        message = wire.decode(body)
+    except RpcError:
+        return None
+    return message if message.method is not UNSET and message.id is not UNSET else None
 
 
 def _id_of(error: RpcError) -> bytes:

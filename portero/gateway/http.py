@@ -1,7 +1,7 @@
 """The few HTTP moves of the MCP path: read a body within its limit, send one answer."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
 from litestar.types import Receive, Send
@@ -59,12 +59,12 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     raise ClientGone
 
 
-async def send_json(send: Send, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
-    await send({"type": WHOLE, "status": status, "headers": (JSON_TYPE, *headers), "body": body})  # type: ignore[arg-type] # beyond ASGI
+def send_json(send: Send, status: int, body: bytes, headers: Sequence[Header] = ()) -> Awaitable[None]:
+    return send({"type": WHOLE, "status": status, "headers": (JSON_TYPE, *headers), "body": body})  # type: ignore[arg-type] # beyond ASGI
 
 
-async def send_empty(send: Send, status: int, headers: Sequence[Header] = ()) -> None:
-    await send({"type": WHOLE, "status": status, "headers": headers, "body": b""})  # type: ignore[arg-type] # beyond ASGI
+def send_empty(send: Send, status: int, headers: Sequence[Header] = ()) -> Awaitable[None]:
+    return send({"type": WHOLE, "status": status, "headers": headers, "body": b""})  # type: ignore[arg-type] # beyond ASGI
 
 
 class Accepts:

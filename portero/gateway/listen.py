@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import attrs
 import msgspec
-from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from msgspec import Raw
 
 from portero.domain.events import POLICY_EVENTS, Recorded, ToolCallRequested
 from portero.domain.ids import ClientId
+from portero.domain.mcp import SUBSCRIPTION_ID_META
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, RpcError
 from portero.gateway import wire
 from portero.gateway.lists import ToolLists
@@ -141,7 +141,7 @@ class Listeners:
             raise RpcError(INVALID_REQUEST, "subscriptions/listen is answered by a stream: accept text/event-stream.")
         if self._closed or len(self._open) >= self._options.max_streams:
             raise RpcError(INTERNAL_ERROR, "No more streams can be opened on this replica now. Try again later.")
-        meta = {SUBSCRIPTION_ID_META_KEY: Raw(request.id)}
+        meta = {SUBSCRIPTION_ID_META: Raw(request.id)}
         listener = Listener(request.client, wanted, self._digest(request))
         listener.tasks = await self._from.tasks.known(request.client, wanted.task_ids)
         self._open[listener] = None

@@ -3,13 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
-
+from portero.domain.mcp import HANDSHAKE_VERSIONS, TASKS_EXTENSION
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from portero.gateway.backchannel import LOG_LEVELS, LogLevels
 from portero.gateway.calls import Calls
 from portero.gateway.eras import SUPPORTED_VERSIONS
-from portero.gateway.request import TASKS_EXTENSION, Request
+from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
 from portero.gateway.sessions import new_session
@@ -95,7 +94,7 @@ class Methods:
         session = new_session(request.value("capabilities"))
         if session is not None:
             request.reply.begin_session(session)
-        version = asked if asked in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+        version = asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1]
         return self._results.own(
             {
                 "protocolVersion": version,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from typing import Final, Protocol
 
 import msgspec
@@ -153,12 +154,11 @@ class HttpReply:
             self._stream = EventStream(self._send, self._keepalive)
         return self._stream
 
-    async def answer(self, status: int, body: bytes) -> None:
+    def answer(self, status: int, body: bytes) -> Awaitable[None]:
         """The final message. Once a stream has begun, the status is 200 and stays so."""
         if self._stream is None:
-            await send_json(self._send, status, body, self._headers)
-        else:
-            await self._stream.end(body)
+            return send_json(self._send, status, body, self._headers)
+        return self._stream.end(body)
 
     def abandon(self) -> None:
         if self._stream is not None:

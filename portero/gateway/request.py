@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from mcp_types import CLIENT_CAPABILITIES_META_KEY
 from msgspec import Raw
 
+from portero.domain.mcp import CLIENT_CAPABILITIES_META, RESERVED_META, TASKS_EXTENSION
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY, RpcError
 from portero.gateway import wire
 from portero.gateway.eras import check_modern, refuse_modern_without_header
@@ -14,9 +14,7 @@ from portero.gateway.reply import Reply
 if TYPE_CHECKING:
     from portero.gateway.admission import Inbound
 
-TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
 PROGRESS_TOKEN: Final = "progressToken"  # noqa: S105 - the protocol's name of a member
-RESERVED_META: Final = "io.modelcontextprotocol/"
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 
@@ -67,7 +65,7 @@ class Request:
             refuse_modern_without_header(self.meta)
 
     def _declares_tasks(self) -> bool:
-        raw = self.meta[CLIENT_CAPABILITIES_META_KEY]
+        raw = self.meta[CLIENT_CAPABILITIES_META]
         if bytes(raw) == NO_CAPABILITIES:
             return False
         try:
@@ -81,7 +79,7 @@ class Request:
     @property
     def capabilities(self) -> bytes:
         """What a client of the newer era declares, as JSON."""
-        return bytes(self.meta.get(CLIENT_CAPABILITIES_META_KEY, b"{}"))
+        return bytes(self.meta.get(CLIENT_CAPABILITIES_META, b"{}"))
 
     def text(self, member: str) -> str:
         """A member of the params that must be a string. Raises RpcError."""

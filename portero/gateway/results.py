@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 import msgspec
-from mcp_types import SERVER_INFO_META_KEY
 from msgspec import UNSET, Raw, UnsetType
 
+from portero.domain.mcp import SERVER_INFO_META
 from portero.errors import INTERNAL_ERROR, RpcError
 from portero.gateway import wire
 
@@ -32,7 +32,7 @@ class Results:
     def __init__(self, version: str) -> None:
         self.identity: Final = {"name": "portero", "title": "Portero", "version": version}
         self._identity = wire.encode(self.identity)
-        self._stamp = b'"_meta":{"%b":%b}' % (SERVER_INFO_META_KEY.encode(), self._identity)
+        self._stamp = b'"_meta":{"%b":%b}' % (SERVER_INFO_META.encode(), self._identity)
         self._opening = b'{"resultType":"complete",' + self._stamp
 
     def upstream(self, result: bytes, *, modern: bool, cached: bool = False) -> bytes:
@@ -58,7 +58,7 @@ class Results:
         if head.resultType is UNSET or bytes(head.resultType) == wire.NULL:
             members["resultType"] = Raw(COMPLETE)
         meta = _members.decode(head.meta) if head.meta is not UNSET and bytes(head.meta) != wire.NULL else {}
-        meta[SERVER_INFO_META_KEY] = Raw(self._identity)
+        meta[SERVER_INFO_META] = Raw(self._identity)
         members["_meta"] = Raw(wire.encode(meta))
         return wire.encode(members)
 
@@ -69,7 +69,7 @@ class Results:
         envelope: dict[str, Any] = {"resultType": "complete"}
         if cached:
             envelope |= {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
-        meta = {**members.get("_meta", {}), SERVER_INFO_META_KEY: Raw(self._identity)}
+        meta = {**members.get("_meta", {}), SERVER_INFO_META: Raw(self._identity)}
         return wire.encode({**envelope, **members, "_meta": meta})
 
     def text(self, text: str, *, modern: bool, is_error: bool = False) -> bytes:
@@ -93,7 +93,7 @@ def _read_head(result: bytes) -> _Head:
 
 def _legacy(result: bytes) -> bytes:
     """Without what only the modern era knows. The words are looked for first: a legacy upstream never says them."""
-    if b'"resultType"' not in result and SERVER_INFO_META_KEY.encode() not in result:
+    if b'"resultType"' not in result and SERVER_INFO_META.encode() not in result:
         return result
     head = _read_head(result)
     if head.resultType is not UNSET and bytes(head.resultType) not in {COMPLETE, wire.NULL}:
@@ -107,7 +107,7 @@ def _legacy(result: bytes) -> bytes:
         members.pop(member, None)
     if "_meta" in members and bytes(members["_meta"])[:1] == b"{":
         meta = _members.decode(members["_meta"])
-        meta.pop(SERVER_INFO_META_KEY, None)
+        meta.pop(SERVER_INFO_META, None)
         members["_meta"] = Raw(wire.encode(meta))
         if not meta:
             del members["_meta"]

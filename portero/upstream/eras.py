@@ -7,12 +7,7 @@ import attrs
 import msgspec
 
 from portero import __version__
-from portero.upstream.params import CLIENT_CAPABILITIES, CLIENT_INFO, PROTOCOL_VERSION
-
-MODERN: Final = ("2026-07-28",)
-"""Versions in which every request carries its own envelope, oldest first."""
-HANDSHAKE: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-"""Versions that begin with ``initialize``, oldest first."""
+from portero.domain.mcp import CLIENT_CAPABILITIES_META, CLIENT_INFO_META, HANDSHAKE_VERSIONS, PROTOCOL_VERSION_META
 
 _CLIENT: Final = {"name": "portero", "version": __version__}
 
@@ -41,18 +36,18 @@ def modern_meta(protocol: str, capabilities: bytes = b"{}") -> bytes:
     """The members that every modern request carries in its ``_meta``; ``capabilities`` as JSON."""
     client = msgspec.json.encode(_CLIENT)
     return b'"%b":"%b","%b":%b,"%b":%b' % (
-        PROTOCOL_VERSION.encode(),
+        PROTOCOL_VERSION_META.encode(),
         protocol.encode(),
-        CLIENT_INFO.encode(),
+        CLIENT_INFO_META.encode(),
         client,
-        CLIENT_CAPABILITIES.encode(),
+        CLIENT_CAPABILITIES_META.encode(),
         capabilities,
     )
 
 
 def initialize_params(capabilities: bytes = b"{}") -> bytes:
     body = {
-        "protocolVersion": HANDSHAKE[-1],
+        "protocolVersion": HANDSHAKE_VERSIONS[-1],
         "capabilities": msgspec.Raw(capabilities),
         "clientInfo": _CLIENT,
     }

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from portero.domain.mcp import HANDSHAKE_VERSIONS, MODERN_VERSIONS, SERVER_INFO_META
 from portero.errors import UNSUPPORTED_VERSION, OutcomeLost, UpstreamRefused, UpstreamUnavailable
-from portero.upstream.eras import HANDSHAKE, MODERN, Server, initialize_params, modern_meta
-from portero.upstream.params import SERVER_INFO
+from portero.upstream.eras import Server, initialize_params, modern_meta
 from portero.upstream.peer import Peer
 from portero.upstream.transport import Transport, TurnedAway
 
@@ -51,7 +51,7 @@ async def negotiate(
     """
     if not modern:
         return await _initialize(peer, transport, capabilities)
-    probe = asyncio.ensure_future(_discover(peer, transport, MODERN[-1], capabilities))
+    probe = asyncio.ensure_future(_discover(peer, transport, MODERN_VERSIONS[-1], capabilities))
     handshake: asyncio.Future[Server] | None = None
     try:
         await asyncio.wait([probe], timeout=patience)
@@ -83,7 +83,7 @@ async def _discover(peer: Peer, transport: Transport, version: str, capabilities
     try:
         answer = await peer.request("server/discover", b"{}", idle=None, meta=meta, cancellable=False)
         found = msgspec.json.decode(answer, type=_Discovered)
-        info = msgspec.json.decode((found.meta or {}).get(SERVER_INFO, b"{}"), type=_Info)
+        info = msgspec.json.decode((found.meta or {}).get(SERVER_INFO_META, b"{}"), type=_Info)
     except UpstreamRefused as refused:
         other = _another_version(refused, version)
         if other is None:
@@ -99,7 +99,7 @@ async def _discover(peer: Peer, transport: Transport, version: str, capabilities
         raise NotModern from lost  # such as an HTTP 500 for a method that it does not know
     except msgspec.DecodeError as error:
         raise NotModern from error
-    mutual = [known for known in MODERN if known in found.supportedVersions]
+    mutual = [known for known in MODERN_VERSIONS if known in found.supportedVersions]
     if not mutual:
         raise NotModern
     transport.speak(mutual[-1], True)
@@ -114,8 +114,8 @@ def _another_version(refused: UpstreamRefused, tried: str) -> str | None:
         supported = msgspec.json.decode(refused.data or b"{}", type=_Supported).supported
     except msgspec.DecodeError:
         return None
-    mutual = [known for known in MODERN if known in supported and known != tried]
-    if not mutual and supported and not set(supported) & set(HANDSHAKE):
+    mutual = [known for known in MODERN_VERSIONS if known in supported and known != tried]
+    if not mutual and supported and not set(supported) & set(HANDSHAKE_VERSIONS):
         raise UpstreamUnavailable(f"it speaks only the protocol versions {', '.join(supported)}") from refused
     return mutual[-1] if mutual else None
 
@@ -127,7 +127,7 @@ async def _initialize(peer: Peer, transport: Transport, capabilities: bytes) -> 
         found = msgspec.json.decode(answer, type=_Initialized)
     except msgspec.DecodeError as error:
         raise UpstreamUnavailable(f"its answer to 'initialize' cannot be read: {error}") from error
-    if found.protocolVersion not in HANDSHAKE:
+    if found.protocolVersion not in HANDSHAKE_VERSIONS:
         raise UpstreamUnavailable(f"it chose the protocol version {found.protocolVersion!r}, which is not known here")
     transport.speak(found.protocolVersion, False)
     peer.notify("notifications/initialized")

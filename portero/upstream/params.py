@@ -5,13 +5,9 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-PROTOCOL_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
-CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
-CLIENT_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
-SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
-LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
+from portero.domain.mcp import CLIENT_CAPABILITIES_META, CLIENT_INFO_META, PROTOCOL_VERSION_META
 
-OURS: Final = frozenset({"progressToken", PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES})
+OURS: Final = frozenset({"progressToken", PROTOCOL_VERSION_META, CLIENT_INFO_META, CLIENT_CAPABILITIES_META})
 """Members of a client's ``_meta`` that speak of the client's own connection; they never reach an upstream."""
 
 _members = msgspec.json.Decoder(dict[str, Raw])

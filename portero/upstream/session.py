@@ -7,11 +7,11 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from portero.domain.mcp import LOG_LEVEL_META
 from portero.errors import UpstreamError, UpstreamRefused
 from portero.upstream.calls import Late
 from portero.upstream.eras import Server, modern_meta
 from portero.upstream.listing import Kind, Listing, list_all
-from portero.upstream.params import LOG_LEVEL
 from portero.upstream.peer import Peer
 
 log = structlog.get_logger("portero.upstream")
@@ -45,7 +45,7 @@ class Session:
         if capabilities is not None and meta:
             meta = modern_meta(self.server.protocol, capabilities)
         if log_level is not None and meta:
-            meta = b'%b,"%b":"%b"' % (meta, LOG_LEVEL.encode(), log_level.encode())
+            meta = b'%b,"%b":"%b"' % (meta, LOG_LEVEL_META.encode(), log_level.encode())
         return self.peer.request(
             method,
             params,

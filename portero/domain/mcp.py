@@ -1,0 +1,21 @@
+"""Words of the Model Context Protocol that more than one layer says.
+
+The SDK has them too; to import it takes 0.8 s, most of a start, so it is left to those who need more of it than words.
+"""
+
+from typing import Final
+
+MODERN_VERSIONS: Final = ("2026-07-28",)
+"""Versions in which every request carries its own envelope, oldest first."""
+HANDSHAKE_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+"""Versions that begin with ``initialize``, oldest first."""
+
+RESERVED_META: Final = "io.modelcontextprotocol/"
+"""What begins so in a ``_meta`` is the protocol's own."""
+PROTOCOL_VERSION_META: Final = "io.modelcontextprotocol/protocolVersion"
+CLIENT_INFO_META: Final = "io.modelcontextprotocol/clientInfo"
+CLIENT_CAPABILITIES_META: Final = "io.modelcontextprotocol/clientCapabilities"
+SERVER_INFO_META: Final = "io.modelcontextprotocol/serverInfo"
+SUBSCRIPTION_ID_META: Final = "io.modelcontextprotocol/subscriptionId"
+LOG_LEVEL_META: Final = "io.modelcontextprotocol/logLevel"
+TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
