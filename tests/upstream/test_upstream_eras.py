@@ -5,17 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import mcp_types.version
 import pytest
 
 from portero.errors import INVALID_REQUEST, RpcError, UpstreamRefused
-from portero.upstream import Notification, ServerRequest, State, eras
+from portero.upstream import Notification, ServerRequest, State
 from tests.upstream.running import QUICK, Running, fixture, running, until
-
-
-def test_the_versions_are_those_of_the_sdk() -> None:
-    assert eras.MODERN == mcp_types.version.MODERN_PROTOCOL_VERSIONS
-    assert eras.HANDSHAKE == mcp_types.version.HANDSHAKE_PROTOCOL_VERSIONS
 
 
 @pytest.mark.parametrize(
