@@ -65,8 +65,11 @@ class Flights:
             flight.watcher.cancel()
 
     def cancel(self, key: tuple[object, ...]) -> bool:
-        """Cancels the one request that ``key`` names; of two with that key (two programs, one token) neither."""
-        found = [flight for flight in self._flights if flight.key == key]
+        """Cancels the one request that ``key`` names; of two with that key (two programs, one token) neither.
+
+        Only of the older era: a modern client calls off by leaving, and would be left without an answer.
+        """
+        found = [flight for flight in self._flights if flight.key == key and not flight.modern]
         if len(found) != 1:
             return False
         found[0].cancel()

@@ -227,6 +227,18 @@ async def test_of_two_requests_with_one_id_none_is_cancelled(house: House, name:
             assert "result" in last_message(answer)
 
 
+async def test_a_request_of_the_newer_era_with_that_id_is_not_cancelled(house: House, name: str) -> None:
+    async with house.caller(name, modern=True) as modern, house.caller(name) as legacy:
+        file = house.folder / f"go-{name}"
+        params = {"name": "fixture/wait", "arguments": {"file": str(file)}}
+        calling = asyncio.create_task(modern.post("tools/call", params))
+        await wait_until(lambda: running(house, name) == 1, "the call runs")
+        cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": modern._ids}}
+        assert (await legacy.http.post("/mcp", json=cancel)).status_code == 202
+        file.touch()
+        assert "result" in last_message(await calling)
+
+
 async def test_a_client_that_leaves_does_not_cancel(house: House, name: str) -> None:
     async with house.caller(name) as caller:
         file = house.folder / f"go-{name}"
