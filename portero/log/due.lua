@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Takes due timers for a while: they ring again unless somebody sets, clears or settles them before.
 -- KEYS: timers    ARGV: now (ms), ring again at (ms), how many at most
 -- Returns: when the next of the others is due ('' if there is none), then the aggregates taken

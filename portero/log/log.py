@@ -25,6 +25,7 @@ from portero.log.health import Health, look
 from portero.log.keeper import Keeper
 from portero.log.position import Position
 from portero.log.reading import START, read
+from portero.log.scripts import PROLONG
 from portero.log.snapshot import load_snapshot, save_snapshot
 from portero.log.wire import Wire
 
@@ -194,8 +195,9 @@ class Log:
     async def prolong(self, timers: Mapping[Aggregate, Millis]) -> None:
         """Moves timers that are set to later times; those that were cleared stay so. Raises LogUnavailable."""
         if timers:
+            times = [word for aggregate, due in timers.items() for word in (due, aggregate)]
             async with self.store.reach() as client:
-                await client.zadd(self.store.keys.timers, dict(timers.items()), xx=True, gt=True)
+                await client.eval(PROLONG.source, 1, self.store.keys.timers, *times)
 
     async def health(self) -> Health:
         """What the store is like now. Raises LogUnavailable."""

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- After a timer was answered: sets its next time, or clears it, unless an append has done so meanwhile.
 -- KEYS: timers    ARGV: aggregate, the time it was taken until, next time (ms) or ''
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])

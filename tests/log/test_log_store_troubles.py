@@ -6,12 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from portero.domain.ids import ReplicaId
+from portero.domain.ids import Aggregate, Millis, ReplicaId
 from portero.errors import ConfigError, LogFull, LogUnavailable, StoreError
-from portero.log import open_log
+from portero.log import Lease, Timers, open_log
 from portero.log.health import judge
 from portero.log.keys import Keys
-from tests.log.support import IMPATIENT, READ, append, everything, opened, requested, until, write
+from tests.log.support import (
+    IMPATIENT,
+    NOW,
+    READ,
+    append,
+    background,
+    everything,
+    opened,
+    requested,
+    until,
+    write,
+)
 from tests.stores import REDIS, VALKEY, Place, Server
 
 FIT = {"redis_version": "7.0.15", "role": "master", "aof_enabled": 1, "used_memory": 10, "maxmemory": 0}
@@ -74,6 +85,43 @@ async def test_what_was_begun_can_be_ended_though_memory_is_full(own: Server) ->
         assert kinds == ["Appended", "LogFull", "VersionConflict", "Appended", "LogFull"]
         assert [event.aggregate for event in await everything(log)] == ["call/a"] * 3
         assert await log.blob("k") == b"v"
+
+
+async def test_a_connection_lost_while_memory_is_full_comes_back_for_what_must_be_ended(own: Server) -> None:
+    place = Place(own)
+    async with opened(place) as log:
+        await append(log, write("call/a", 0))
+        own.redis.config_set("maxmemory", 1)
+        own.redis.client_kill_filter(_type="normal", skipme=True)
+        await until(lambda: log.away is None, "the log is back")
+        assert (await append(log, write("call/a", 1), urgent=True)).first == 2
+        with pytest.raises(LogFull):
+            await append(log, write("call/b", 0))
+
+
+async def test_time_goes_on_while_memory_is_full(own: Server) -> None:
+    place = Place(own)
+    rung: list[str] = []
+
+    async def ring(aggregate: str) -> None:
+        rung.append(aggregate)
+
+    async with opened(place) as log:
+        await append(log, write("call/a", 0, timer=NOW), write("call/b", 0, timer=NOW + 500))
+        lease = Lease(log, "l", ttl_seconds=60)
+        assert await lease.acquire()
+        own.redis.config_set("maxmemory", 1)
+        await log.prolong({Aggregate("call/b"): Millis(NOW + 1_000), Aggregate("call/c"): NOW})
+        assert dict(own.redis.zrange(place.key("timers"), 0, -1, withscores=True)) == {
+            "call/a": NOW,
+            "call/b": NOW + 1_000,
+        }
+        async with background(Timers(log, ring, lambda: NOW, look_seconds=0.01).run()):
+            await until(
+                lambda: own.redis.zcard(place.key("timers")) == 1, "the one that is due has rung and is settled"
+            )
+        assert rung == ["call/a"]
+        assert await lease.renew()
 
 
 async def test_a_server_that_became_a_replica_is_left_until_it_is_primary_again(own: Server) -> None:
