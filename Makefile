@@ -23,7 +23,7 @@ SERVERS_STAMP := .tools/servers/.stamp-$(shell cat requirements-servers.lock | c
 NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock.json | cksum | cut -d' ' -f1)
 CONFORMANCE_STAMP := tests/conformance/node_modules/.stamp-$(shell cat tests/conformance/package-lock.json | cksum | cut -d' ' -f1)
 
-.PHONY: help run install test conformance lint format bench bench-memory lock build clean dev node redis prometheus
+.PHONY: help run install test conformance chaos lint format bench bench-memory lock build clean dev node redis prometheus
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ lint: $(DEV_STAMP) ## Style, types and layers
 format: $(DEV_STAMP) ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+chaos: $(DEV_STAMP) redis ## Hurt three replicas for two minutes and check every promise; SEED=7 SECONDS=300 STORE=redis
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),120) --store $(or $(STORE),valkey) $(if $(SEED),--seed $(SEED))
 
 bench: $(DEV_STAMP) .tools/fastmcp-$(FASTMCP_VERSION) ## Measure tools/call against the raw pipe and FastMCP's proxy (two minutes)
 	@$(BIN)/python -m ops.bench --fastmcp .tools/fastmcp/bin/python --json build/bench.json

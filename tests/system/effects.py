@@ -1,6 +1,7 @@
-"""An upstream whose every effect can be counted: ``do`` leaves a line in a file before it answers. Legacy, over stdio.
+"""An upstream whose every effect can be counted: a tool leaves a line in a file before it answers. Legacy.
 
-Standard library only, so that it is up in a few hundredths of a second.
+``effects.py FILE`` speaks over stdio, ``effects.py FILE PORT`` over HTTP on the loopback. A line is tool, id, process
+and time (ms). Standard library only, so that it is up in a few hundredths of a second.
 """
 
 import json
@@ -8,14 +9,20 @@ import os
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 FILE = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 TEXT = {"type": "object", "properties": {"id": {"type": "string"}, "seconds": {"type": "number"}}}
-TOOLS = [
+READS, REPEATS = {"annotations": {"readOnlyHint": True}}, {"annotations": {"idempotentHint": True}}
+TOOLS: list[dict[str, Any]] = [
     {"name": "do", "description": "Does something that shows.", "inputSchema": TEXT},
     {"name": "danger", "description": "Does something that shows, and is asked for.", "inputSchema": TEXT},
-    {"name": "look", "description": "Looks only.", "inputSchema": TEXT, "annotations": {"readOnlyHint": True}},
+    {"name": "look", "description": "Looks only.", "inputSchema": TEXT, **READS},
+    {"name": "peek", "description": "Looks only, and is asked for.", "inputSchema": TEXT, **READS},
+    {"name": "again", "description": "May be repeated, and is asked for.", "inputSchema": TEXT, **REPEATS},
+    {"name": "lent", "description": "Is asked for, unless there is a grant.", "inputSchema": TEXT},
+    {"name": "moody", "description": "Runs, unless there is a rule against it.", "inputSchema": TEXT},
     {"name": "forbidden", "description": "Never runs.", "inputSchema": TEXT},
 ]
 lock = threading.Lock()
@@ -27,29 +34,68 @@ def send(message: dict[str, Any]) -> None:
         sys.stdout.flush()
 
 
-def work(identity: Any, name: str, given: dict[str, Any]) -> None:
-    os.write(FILE, f"{name} {given.get('id', '')} {os.getpid()}\n".encode())
+def work(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Leaves the line, takes its time, and gives back what it was given."""
+    os.write(FILE, f"{name} {given.get('id', '')} {os.getpid()} {time.time_ns() // 1_000_000}\n".encode())
     time.sleep(given.get("seconds", 0))
-    text = json.dumps(given, ensure_ascii=False)
-    send({"id": identity, "result": {"content": [{"type": "text", "text": text}], "isError": False}})
+    return {"content": [{"type": "text", "text": json.dumps(given, ensure_ascii=False)}], "isError": False}
 
 
-def main() -> None:
+def answer(message: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request, whole but for its version."""
+    identity, method, params = message["id"], message["method"], message.get("params", {})
+    match method:
+        case "initialize":
+            result = {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}}
+            return {"id": identity, "result": {**result, "serverInfo": {"name": "effects", "version": "1"}}}
+        case "tools/list":
+            return {"id": identity, "result": {"tools": TOOLS}}
+        case "tools/call":
+            return {"id": identity, "result": work(params["name"], params.get("arguments", {}))}
+    return {"id": identity, "error": {"code": -32601, "message": "no such method"}}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        asked = "id" in message and "method" in message
+        body = json.dumps({"jsonrpc": "2.0", **answer(message)}).encode() if asked else b""
+        self.send_response(200 if asked else 202)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.send_error(405)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing to the terminal."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that goes away in the middle is what some tests are about."""
+
+
+def over_stdio() -> None:
     for line in sys.stdin:
         message = json.loads(line)
-        identity, method, params = message.get("id"), message["method"], message.get("params", {})
-        match method:
-            case "initialize":
-                result = {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}}
-                send({"id": identity, "result": {**result, "serverInfo": {"name": "effects", "version": "1"}}})
-            case "tools/list":
-                send({"id": identity, "result": {"tools": TOOLS}})
-            case "tools/call":
-                given = params.get("arguments", {})
-                threading.Thread(target=work, args=(identity, params["name"], given), daemon=True).start()
-            case _ if identity is not None:
-                send({"id": identity, "error": {"code": -32601, "message": "no such method"}})
+        if "id" in message and "method" in message:
+            if message["method"] == "tools/call":
+                threading.Thread(target=lambda asked=message: send(answer(asked)), daemon=True).start()
+            else:
+                send(answer(message))
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 2:
+        Server(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
+    else:
+        over_stdio()

@@ -1,0 +1,145 @@
+"""What a run leaves behind, as plain values: the log as it stands, the effects, and what clients and people saw.
+
+Decoded here by a few lines of its own: what judges Portero must not read the log through Portero.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+
+PAGE = 1000
+
+
+@attrs.frozen
+class Entry:
+    """One event on the log. ``at`` in ms; ``data`` and ``actor`` as their JSON says."""
+
+    n: int
+    aggregate: str
+    version: int
+    type: str
+    at: int
+    replica: str
+    data: Mapping[str, Any]
+    actor: Mapping[str, Any]
+    id: str = ""
+
+    @property
+    def call(self) -> str | None:
+        """The id of the call that it belongs to."""
+        kind, _, identity = self.aggregate.partition("/")
+        return identity if kind == "call" else None
+
+
+@attrs.frozen
+class Effect:
+    """A tool has run. ``id`` is the argument that the request named itself by; ``at`` in ms."""
+
+    tool: str
+    id: str
+    pid: int
+    at: int
+
+
+@attrs.frozen
+class Seen:
+    """One thing that somebody did and what came of it.
+
+    ``op``: call, poll, cancel (of a task), decide, fault or end. ``where``: the replica that was asked, or who decided.
+    ``sent`` and ``done`` in ms, ``done`` None when no answer came. ``about`` is the id of the call's argument, a task,
+    a pattern or a process; ``answer`` the JSON-RPC answer, or what came of a decision.
+    """
+
+    op: str
+    where: str
+    about: str
+    sent: int
+    done: int | None
+    answer: Mapping[str, Any] | None = None
+    tool: str = ""
+
+
+@attrs.frozen
+class Rules:
+    """What holds in a run: the policies of the configuration, and the tools that may run more than once."""
+
+    policies: Mapping[str, str]
+    default: str
+    repeatable: frozenset[str]
+
+
+@attrs.frozen
+class History:
+    """``quiet_at`` (ms): from then on nothing was asked or disturbed, and whatever was due must have come."""
+
+    log: tuple[Entry, ...]
+    effects: tuple[Effect, ...]
+    seen: tuple[Seen, ...]
+    rules: Rules
+    quiet_at: int
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+class Stream(Protocol):
+    """As much of a Redis client as is needed; its replies are texts."""
+
+    def xrange(self, name: str, min: str, max: str, count: int) -> Any: ...
+
+
+def read_log(store: Stream, key: str) -> tuple[Entry, ...]:
+    """The whole stream, by plain XRANGE."""
+    found: list[Entry] = []
+    after = "-"
+    while page := store.xrange(key, after, "+", PAGE):
+        found += [entry_of(identity, fields) for identity, fields in page]
+        after = f"({page[-1][0]}"
+    return tuple(found)
+
+
+def entry_of(identity: str, fields: Mapping[str, str]) -> Entry:
+    meta = json.loads(fields["m"])
+    return Entry(
+        int(fields["n"]),
+        fields["s"],
+        int(fields["v"]),
+        fields["t"],
+        meta["at"],
+        meta["replica"],
+        json.loads(fields["d"]),
+        meta["actor"],
+        identity,
+    )
+
+
+def read_effects(file: Path) -> tuple[Effect, ...]:
+    """One a line: tool, id, process, time."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    return tuple(Effect(tool, identity, int(pid), int(at)) for tool, identity, pid, at in map(str.split, lines))
+
+
+def read_seen(file: Path) -> tuple[Seen, ...]:
+    return tuple(Seen(**json.loads(line)) for line in file.read_text().splitlines())
+
+
+def rules_of(policies: Mapping[str, Any], repeatable: Iterable[str]) -> Rules:
+    """From the content of ``policies.json``."""
+    return Rules(dict(policies["policies"]), policies["defaultPolicy"], frozenset(repeatable))
+
+
+def save(history: History, folder: Path) -> None:
+    """The log and when it was quiet, beside what is in the folder already."""
+    (folder / "log.jsonl").write_text("".join(json.dumps(attrs.asdict(entry)) + "\n" for entry in history.log))
+    (folder / "quiet_at").write_text(str(history.quiet_at))
+
+
+def load(folder: Path, rules: Rules) -> History:
+    """What a run has left in its folder."""
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    log = tuple(Entry(**json.loads(line)) for line in lines)
+    quiet_at = int((folder / "quiet_at").read_text())
+    return History(log, read_effects(folder / "effects"), read_seen(folder / "seen.jsonl"), rules, quiet_at)
