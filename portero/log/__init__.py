@@ -1,6 +1,6 @@
 """The log: the only door to Redis. Everything else of Portero sees events, pointers, timers and leases."""
 
-from portero.log.append import KEEP, Appended, Keep, Write
+from portero.log.append import KEEP, Appended, Keep, Write, fence
 from portero.log.entries import RecordedEvent
 from portero.log.follow import Follower
 from portero.log.health import Health, Problem
@@ -29,5 +29,6 @@ __all__ = [
     "Timers",
     "WorkQueue",
     "Write",
+    "fence",
     "open_log",
 ]

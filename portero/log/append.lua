@@ -10,6 +10,8 @@
 --   for each write: aggregate, expected version or false, timer ('=' keep, false clear, or ms), whether it ends, work streams,
 --     events, names of the work streams, then type and data of each event,
 -- followed by key and value of each blob
+-- A write without events is a fence: nothing is written to that aggregate, but the append stands only if it has just that
+-- version. It is never believed by what its writer has seen: an aggregate that is not there has version 0.
 -- Returns the entry id of the newest event, then four numbers for each append:
 --   1 (written) or 2 (repeated), first sequence, last sequence, policy version
 --   3 (version conflict), index of the write, version that stands, 0
@@ -69,7 +71,7 @@ while at <= #ARGV do
       if writer == write and code ~= 2 then
         code, two = 2, tonumber(last) - events + 1 - total
       end
-    elseif expected and seen >= older then
+    elseif expected and events > 0 and seen >= older then
       version = expected
     end
     if code == 1 and expected and expected ~= version then
@@ -95,16 +97,18 @@ while at <= #ARGV do
         entry = call('XADD', log_key, '*', 't', a[e], 's', aggregate, 'v', version, 'n', seq, 'm', meta, 'd', a[e + 1])
         e = e + 2
       end
-      local value = version .. ' ' .. seq .. ' ' .. write
-      if a[w + 3] then
-        call('SET', heads[index], value, 'EX', HEAD_SECONDS)
-      else
-        call('SET', heads[index], value)
-      end
-      if not timer then
-        call('ZREM', timers_key, aggregate)
-      elseif timer ~= '=' then
-        call('ZADD', timers_key, timer, aggregate)
+      if a[w + 5] > 0 then
+        local value = version .. ' ' .. seq .. ' ' .. write
+        if a[w + 3] then
+          call('SET', heads[index], value, 'EX', HEAD_SECONDS)
+        else
+          call('SET', heads[index], value)
+        end
+        if not timer then
+          call('ZREM', timers_key, aggregate)
+        elseif timer ~= '=' then
+          call('ZADD', timers_key, timer, aggregate)
+        end
       end
       for s = w + 6, w + 5 + a[w + 4] do
         call('XADD', prefix .. 'work:' .. a[s], '*', 'n', seq, 's', aggregate, 't', a[past - 2])

@@ -41,6 +41,14 @@ class Write(Struct, frozen=True):
     Later writes stay possible, as long as the writer has followed the log."""
 
 
+def fence(aggregate: Aggregate, version: int) -> Write:
+    """Nothing is written to this aggregate, but the append that it is part of stands only if it has this very version.
+
+    For what rests on somebody's being the one who may: whoever takes that over writes there, and is then the only one.
+    """
+    return Write(aggregate, version, ())
+
+
 class Appended(Struct, frozen=True):
     """Where the events stand. ``repeated``: they were there already, written under the same write id."""
 
@@ -102,7 +110,7 @@ def pack(
     wanted = False if policy_version is None else policy_version
     out: list[Any] = [meta.decode(), write, seen, wanted, 0, len(blobs), blob_ttl, len(writes)]
     for w in writes:
-        if not w.events:
+        if not w.events and (w.expected is None or w.timer is not KEEP or w.work or w.ends):
             raise ValueError(f"a write to {w.aggregate} without an event")
         expected = False if w.expected is None else w.expected
         timer = "=" if w.timer is KEEP else False if w.timer is None else w.timer
@@ -113,6 +121,8 @@ def pack(
             if type(event) in POLICY_EVENTS:
                 bumps += 1
         events += len(w.events)
+    if not events:
+        raise ValueError("an append of fences alone")
     out[4] = bumps
     packed = _packed(out)
     return (packed, *(part for blob in blobs.items() for part in blob)) if blobs else (packed,), events, bumps

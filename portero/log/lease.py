@@ -4,12 +4,15 @@ Safety never rests on it (the log's version check does): a holder that sleeps ma
 """
 
 import asyncio
+import contextlib
 import secrets
+import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
+from portero.domain.ids import ReplicaId
 from portero.errors import LogError
 from portero.log.log import Log
 from portero.log.scripts import LEASE
@@ -17,22 +20,53 @@ from portero.log.scripts import LEASE
 logger = structlog.get_logger("portero.log")
 
 TTL_SECONDS: Final = 10.0
+SHORTEST_WAIT_SECONDS: Final = 0.02
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def clock() -> float:
+    """Seconds that go on while this machine sleeps, where there is such a clock: the store's go on then."""
+    return time.clock_gettime(_CLOCK)
+
+
+async def holder(log: Log, name: str) -> ReplicaId | None:
+    """The replica that has this lease now. Raises LogUnavailable."""
+    async with log.store.reach() as client:
+        found: Any = await client.get(log.store.keys.lease(name))
+    return None if found is None else ReplicaId(found.decode().rpartition(":")[0])
 
 
 class Lease:
     """``epoch`` is greater for every new holder, and 0 while this one has not got it."""
 
-    def __init__(self, log: Log, name: str, *, ttl_seconds: float = TTL_SECONDS) -> None:
+    def __init__(
+        self,
+        log: Log,
+        name: str,
+        *,
+        ttl_seconds: float = TTL_SECONDS,
+        on_kept: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """``on_kept`` is told until when it is ours, by ``clock``, whenever that changes."""
         self.epoch = 0
+        self.after = 0
+        """An epoch that is known to have been: the next one is greater, whatever became of the store's counter."""
         self._log, self._name, self._ttl = log, name, ttl_seconds
         self._holder = f"{log.replica}:{secrets.token_hex(6)}"
-        self._loop = asyncio.get_running_loop()
+        self._on_kept = on_kept
         self._until = 0.0
+        self._taken_until = 0.0
+        """When another one's would end, if it died now; 0 while nobody else is known to have it."""
+        self._nudged = asyncio.Event()
 
     @property
     def held(self) -> bool:
         """Whether it is ours by our own clock; without an answer from the store it ends by itself."""
-        return self.epoch > 0 and self._loop.time() < self._until
+        return self.epoch > 0 and clock() < self._until
+
+    def nudge(self) -> None:
+        """It may be free: whoever waits for it in ``run_while_held`` asks at once."""
+        self._nudged.set()
 
     async def acquire(self) -> bool:
         """Takes it when it is free, keeps it when it is ours. Raises LogUnavailable."""
@@ -47,10 +81,10 @@ class Lease:
         await self._ask("leave")
 
     async def _ask(self, what: str) -> bool:
-        asked = self._loop.time()
+        asked = clock()
         keys = self._log.store.keys
         async with self._log.store.reach() as client:
-            epoch = await client.eval(
+            reply = await client.eval(
                 LEASE.source,
                 2,
                 keys.lease(self._name),
@@ -58,11 +92,14 @@ class Lease:
                 what,
                 self._holder,
                 round(self._ttl * 1000),
+                self.after,
             )
-        self.epoch = int(epoch)
-        self._until = (
-            asked + self._ttl if self.epoch else 0.0
-        )  # counted from before the question: never longer than the store does
+        self.epoch = max(0, int(reply))
+        self._taken_until = clock() - int(reply) / 1000 if int(reply) < 0 else 0.0
+        # Counted from before the question: never longer than the store does.
+        self._until = asked + self._ttl if self.epoch else 0.0
+        if self.epoch:
+            self._on_kept(self._until)
         return self.epoch > 0
 
     async def run_while_held(self, work: Callable[[int], Awaitable[None]]) -> None:
@@ -71,6 +108,7 @@ class Lease:
         Returns when ``work`` returns, and raises what it raises; the lease is given back.
         """
         while True:
+            self._nudged.clear()
             if await self._try(self.acquire):
                 logger.info("holds a lease", lease=self._name, epoch=self.epoch)
                 try:
@@ -80,7 +118,14 @@ class Lease:
                     if self.held:
                         await self._try(self._give_back)
                 logger.warning("lost a lease", lease=self._name)
-            await asyncio.sleep(self._ttl / 3)
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Until it may be free: when another one's ends, if that is not kept, or when somebody says so."""
+        left = max(self._taken_until - clock(), SHORTEST_WAIT_SECONDS) if self._taken_until else self._ttl / 3
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(left, self._ttl / 3)):
+                await self._nudged.wait()
 
     async def _hold(self, work: Callable[[int], Awaitable[None]]) -> bool:
         """True when the work is done, False when the lease was lost before."""
@@ -100,7 +145,7 @@ class Lease:
     async def _renew_in_time(self) -> bool:
         """False once it is lost: the store said so, or could not be asked until it ran out."""
         try:
-            async with asyncio.timeout(self._until - self._loop.time()):
+            async with asyncio.timeout(self._until - clock()):
                 return await self._try(self.renew) or self.held
         except TimeoutError:
             return False

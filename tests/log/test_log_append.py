@@ -162,8 +162,9 @@ async def test_nothing_is_kept_for_ever_but_the_log_and_what_is_open(log: Log, s
 async def test_a_mistake_of_the_caller_is_told_before_anything_is_sent(log: Log) -> None:
     with pytest.raises(ValueError, match="without a write"):
         await append(log)
-    with pytest.raises(ValueError, match="without an event"):
-        await append(log, Write(Aggregate("call/a"), 0, ()))
+    for empty in (Write(Aggregate("call/a"), None, ()), Write(Aggregate("call/a"), 0, (), timer=NOW)):
+        with pytest.raises(ValueError, match="without an event"):
+            await append(log, write("call/b", 0), empty)
     with pytest.raises(ValueError, match="one aggregate"):
         await append(log, write("call/a", 0), write("call/a", 1))
     with pytest.raises((TypeError, KeyError)):

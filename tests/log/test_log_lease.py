@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from portero.log import Lease, Log
+from portero.log.lease import clock, holder
 from tests.log.proxy import REPLIES, REQUESTS, proxied
 from tests.log.support import IMPATIENT, background, opened, until
 from tests.stores import Place
@@ -158,3 +159,54 @@ async def test_who_is_stopped_gives_the_lease_back(log: Log) -> None:
         await until(lambda: work.running == ["it"], "it works")
     assert work.running == []
     assert await Lease(log, "poller").acquire()
+
+
+async def test_who_waits_gets_it_in_the_moment_in_which_the_life_of_a_dead_holder_ends(log: Log) -> None:
+    assert await Lease(log, "poller", ttl_seconds=0.5).acquire()
+    work = Work()
+    waiting = Lease(log, "poller", ttl_seconds=120)  # it would look again in forty seconds
+    async with background(waiting.run_while_held(work.by("it"))):
+        await until(lambda: work.running == ["it"], "it works")
+
+
+async def test_who_waits_and_is_told_that_it_is_free_gets_it_at_once(log: Log) -> None:
+    first, work = Lease(log, "poller", ttl_seconds=120), Work()
+    await first.acquire()
+    waiting = Lease(log, "poller", ttl_seconds=120)
+    async with background(waiting.run_while_held(work.by("it"))):
+        await until(lambda: waiting._taken_until > 0, "it waits")
+        waiting.nudge()
+        await until(lambda: not waiting._nudged.is_set(), "it has looked, and waits again")
+        await first.release()
+        waiting.nudge()
+        await until(lambda: work.running == ["it"], "it works")
+
+
+async def test_the_epoch_never_goes_back_to_where_it_was_known_to_be(log: Log, store: Place) -> None:
+    one, two = Lease(log, "poller"), Lease(log, "poller")
+    await one.acquire()
+    await one.release()
+    store.redis.delete(store.key("epoch:poller"))
+    two.after = 7
+    assert await two.acquire()
+    assert two.epoch == 8
+    await two.release()
+    assert await one.acquire()
+    assert one.epoch == 9
+
+
+async def test_anybody_can_ask_who_has_it(log: Log, store: Place) -> None:
+    assert await holder(log, "poller") is None
+    await Lease(log, "poller").acquire()
+    assert await holder(log, "poller") == "r1"
+
+
+async def test_its_holder_is_told_until_when_it_has_it(log: Log) -> None:
+    told: list[float] = []
+    lease = Lease(log, "poller", ttl_seconds=30, on_kept=told.append)
+    began = clock()
+    await lease.acquire()
+    await lease.renew()
+    await lease.release()
+    assert len(told) == 2
+    assert began + 30 <= told[0] <= told[1] <= clock() + 30
