@@ -113,8 +113,12 @@ class Started:
     replica: ReplicaId
 
 
-async def serve(settings: Settings, token: Secret, *, announce: Callable[[Started], None]) -> None:
+async def serve(
+    settings: Settings, token: Secret, *, announce: Callable[[Started], None], command: str = "portero"
+) -> None:
     """Runs the gateway until SIGTERM or SIGINT. ``token`` is the one of the client named ``default``.
+
+    ``command`` is what clients are told to have typed for an approval.
 
     Raises ConfigError, StoreError or LogError before anything is served; ``announce`` is called once it is.
     """
@@ -127,13 +131,22 @@ async def serve(settings: Settings, token: Secret, *, announce: Callable[[Starte
     async with AsyncExitStack() as stack:
         stack.callback(sock.close)
         base = await stack.enter_async_context(connected(settings))
-        await _Gateway(settings, token, base, listen, sock).run(stop, announce)
+        await _Gateway(settings, token, base, listen, sock, command=command).run(stop, announce)
 
 
 class _Gateway:
     """Everything that serves, on top of a connected process."""
 
-    def __init__(self, settings: Settings, token: Secret, base: Connected, listen: Listen, sock: socket.socket) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        token: Secret,
+        base: Connected,
+        listen: Listen,
+        sock: socket.socket,
+        *,
+        command: str,
+    ) -> None:
         self._settings, self._base = settings, base
         core = base.core
         self._presence = Presence(core)
@@ -159,7 +172,7 @@ class _Gateway:
             self._archiving = Archiving(core, core.log.archive, settings.archive)
         self._stopping = False
         services = Services(
-            _options(settings),
+            _options(settings, command),
             core,
             Requests(core, self._runner),
             base.decisions,
@@ -265,8 +278,10 @@ class _Gateway:
         )
 
 
-def _options(settings: Settings) -> Options:
-    hint = "on Telegram, or " + Options().approve_hint if settings.telegram else Options().approve_hint
+def _options(settings: Settings, command: str) -> Options:
+    telegram = "on Telegram, or " if settings.telegram else ""
+    typed = command.replace("{", "{{").replace("}", "}}")
+    hint = f"{telegram}by running `{typed} approve {{task}}` in a terminal"
     return Options(
         host=settings.host,
         port=settings.port,

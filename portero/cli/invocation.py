@@ -4,6 +4,9 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Final
+
+TELLS_NOTHING: Final = frozenset({".venv/bin/portero", "venv/bin/portero"})
 
 
 def invocation() -> str:
@@ -15,3 +18,9 @@ def invocation() -> str:
     if found is not None and Path(found).resolve() == here:
         return "portero"
     return shlex.quote(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))
+
+
+def invocation_for_models() -> str:
+    """The same where a model reads it, which must not learn the folders of this machine: a person's name is in them."""
+    found = invocation()
+    return found if found in TELLS_NOTHING else "portero"

@@ -28,7 +28,7 @@ class Options:
     disconnect_seconds: float = 0.1
     """How soon a call that takes a while is watched for its client going away."""
     approve_hint: str = "by running `portero approve {task}` in a terminal"
-    """How a person approves, as the model is told it; ``{task}`` is the task's id."""
+    """How a person approves, as the model is told it; ``{task}`` stands for the task's id."""
     max_in_flight: int = 5_000
     """Requests under way at once."""
     max_streams: int = 256

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from portero.cli.invocation import invocation
+from portero.cli.invocation import invocation, invocation_for_models
 
 
 @pytest.fixture
@@ -33,6 +33,15 @@ def test_by_its_whole_path_from_elsewhere(installed: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.chdir("/")
     assert invocation().strip("'") in {str(installed), str(installed).lstrip("/")}
+
+
+def test_a_model_is_told_no_folders_of_this_machine(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(installed.parents[2])
+    assert invocation_for_models() == ".venv/bin/portero"
+    for elsewhere in ("/", "/usr", installed.parents[3]):
+        monkeypatch.chdir(elsewhere)
+        assert invocation_for_models() == "portero"
 
 
 def test_by_python_where_python_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:

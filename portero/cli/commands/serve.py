@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portero.cli.invocation import invocation
+from portero.cli.invocation import invocation, invocation_for_models
 from portero.cli.place import load_settings
 from portero.cli.text import visible
 from portero.settings.secret import Secret
@@ -32,7 +32,14 @@ def serve() -> None:
     token, made = (settings.bearer_token, False) if settings.bearer_token else make_token(settings.data_dir)
     whole = settings.with_bearer_token(token)  # a token made just now is scrubbed from logs like any other
     configure_logging(whole.log_level, whole.scrub)
-    uvloop.run(run(whole, token, announce=lambda started: announce(settings, started, token, made=made)))
+    uvloop.run(
+        run(
+            whole,
+            token,
+            announce=lambda started: announce(settings, started, token, made=made),
+            command=invocation_for_models(),
+        )
+    )
 
 
 def announce(settings: Settings, started: "Started", token: Secret, *, made: bool) -> None:
