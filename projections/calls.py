@@ -81,6 +81,10 @@ class Calls:
         tasks = (self._tasks[key] for key in keys)
         return list(islice((call for call in tasks if status in (None, call.status)), limit))
 
+    def open(self) -> list[Call]:
+        """Those that have not ended, of all kinds."""
+        return [call for call in self._all() if not call.finished]
+
     def executing(self) -> list[Call]:
         """Those that an upstream works on, of all kinds."""
         return [call for call in self._all() if call.status is Status.EXECUTING]

@@ -25,6 +25,10 @@ class Output:
         """One of many JSON documents, a line each."""
         click.echo(json_line(value))
 
+    def raw(self, text: str) -> None:
+        """Many lines at once, made for programs."""
+        sys.stdout.write(text)
+
     def line(self, text: str = "") -> None:
         """Text of our own, in which whatever is not ours has been made visible already."""
         click.echo(text)

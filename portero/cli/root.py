@@ -57,7 +57,8 @@ ENTRIES: Final = tuple(
         (_LOOK, "explain", "explain", "What decides about a tool, and what it overrides."),
         (_CHECK, "config", "config", "Check the configuration files."),
         (_CHECK, "doctor", "doctor", "Check everything that Portero needs, and say what to do."),
-        (_CHECK, "replay", "replay", "Rebuild the state from the log alone and compare."),
+        (_CHECK, "audit", "audit", "Check, export or restore the archived log."),
+        (_CHECK, "replay", "replay", "Rebuild the state from archive and log, and compare."),
         (_CHECK, "completion", "completion", "Shell completion for bash, zsh or fish."),
     )
 )

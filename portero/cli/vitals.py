@@ -9,7 +9,8 @@ import attrs
 
 from portero.cli import probe
 from portero.cli.place import Place
-from portero.cli.times import iso
+from portero.cli.times import ago, iso
+from portero.domain.archive import witness
 from portero.log import Health
 from projections import View
 from projections.replicas import Replica
@@ -81,6 +82,28 @@ def any_gateway(view: View) -> bool:
 def memory_words(health: Health) -> str:
     limit = f" of {health.memory_limit // MEBIBYTE} MiB" if health.memory_limit else ""
     return f"{health.memory_used / MEBIBYTE:.1f} MiB{limit}"
+
+
+def archive_words(place: Place, view: View, moment: int) -> str:
+    if place.archive is None:
+        return "off: the log stays in the store. PORTERO_ARCHIVE names a place for it"
+    if view.archived is None:
+        return f"nothing yet, in {place.archive}"
+    return f"up to event {view.archived.last}, {ago(view.archived.at, moment)}, in {place.archive}"
+
+
+def archive_shape(place: Place, view: View, log: str) -> dict[str, Any] | None:
+    """None: there is none."""
+    if place.archive is None:
+        return None
+    archived = view.archived
+    return {
+        "where": str(place.archive),
+        "lastEvent": archived.last if archived else 0,
+        "at": iso(archived.at) if archived else None,
+        "head": witness(log, archived) if archived else None,
+        "waiting": view.seq - (archived.last if archived else 0),
+    }
 
 
 def store_words(place: Place, health: Health) -> str:

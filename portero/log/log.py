@@ -24,7 +24,7 @@ from portero.log.entries import RecordedEvent
 from portero.log.health import Health, look
 from portero.log.keeper import Keeper
 from portero.log.position import Position
-from portero.log.reading import START, read
+from portero.log.reading import START, read, read_entries
 from portero.log.scripts import PROLONG
 from portero.log.snapshot import load_snapshot, save_snapshot
 from portero.log.wire import Wire
@@ -228,6 +228,10 @@ class Log:
         Raises LogUnavailable, LogTrimmed or ArchiveError, or LogDivergence when events are missing in between.
         """
         return read(self.store, self.archive, after, near, count)
+
+    def read_entries(self, after: int = 0, near: str = START, count: int = 1000) -> AsyncIterator[list[Any]]:
+        """The same as they stand on the stream, undecoded: (id, fields)."""
+        return read_entries(self.store, self.archive, after, near, count)
 
     # --- snapshots --------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,17 @@ START: Final = "0-0"
 async def read(
     store: Store, archive: Archive | None, after: int, near: str, count: int
 ) -> AsyncIterator[list[RecordedEvent]]:
-    """Batches of the events behind ``after``, in order, up to the end of the log as it is then.
+    """As ``read_entries``, in events."""
+    entries = Entries()
+    async for page in read_entries(store, archive, after, near, count):
+        yield entries.recorded(page, after)
+        after = sequence(page[-1])
+
+
+async def read_entries(
+    store: Store, archive: Archive | None, after: int, near: str, count: int
+) -> AsyncIterator[list[Any]]:
+    """Pages of the entries behind event ``after``, in order, up to the end of the log as it is then.
 
     ``near``: an entry id that is not behind that of the event after ``after``, where one is known; only a short cut.
     Raises LogUnavailable, ArchiveError or LogTrimmed, or LogDivergence when events are missing in between.
@@ -28,7 +38,7 @@ async def read(
     except NOT_NOW as error:
         raise LogUnavailable(f"The log is unavailable ({reason(error)}).") from error
     try:
-        entries, seq, entry = Entries(), after, near
+        seq, entry = after, near
         while True:
             page = await _page(store, wire, entry, count)
             gone, last = (0, 0) if page and sequence(page[0]) <= seq + 1 else await ends(store, wire)
@@ -40,14 +50,14 @@ async def read(
                 if gone < first - 1:
                     raise LogDivergence(gap(seq + 1, first, page[0][0].decode()))
                 async for old in archived(archive, seq, first - 1):
-                    yield entries.recorded(old, seq)
-                    seq = sequence(old[-1])
+                    yield old
+                seq = first - 1
             if not page:
                 return
             entry = page[-1][0].decode()
             fresh = page[max(0, seq + 1 - first) :]
             if fresh:
-                yield entries.recorded(fresh, seq)
+                yield fresh
                 seq = sequence(fresh[-1])
     except NOT_NOW as error:
         raise LogUnavailable(f"The log is unavailable ({reason(error)}).") from error

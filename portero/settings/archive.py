@@ -42,6 +42,11 @@ class ArchiveSettings:
         return tuple(self.options[name] for name in SECRETS if name in self.options)
 
 
+def archive_named(env: Environment, text: str, cwd: Path) -> ArchiveSettings:
+    """The archive that somebody names: a folder or ``s3://bucket/prefix``."""
+    return _place(env, text, cwd, cwd)
+
+
 def archive(env: Environment, cwd: Path, data_dir: Path, *, embedded: bool) -> ArchiveSettings | None:
     """None: the log is not archived, and its stream is never trimmed.
 
@@ -52,11 +57,11 @@ def archive(env: Environment, cwd: Path, data_dir: Path, *, embedded: bool) -> A
     events = env.number("PORTERO_ARCHIVE_EVENTS", 10_000, 10, 1_000_000)
     after = env.duration_ms("PORTERO_ARCHIVE_AFTER", HOUR_MS)
     keep = env.number("PORTERO_STREAM_KEEP", 20_000, 100, 1_000_000_000)
-    retention = env.duration_ms("PORTERO_ARCHIVE_RETENTION", 0) or None
+    days = env.number("PORTERO_ARCHIVE_RETENTION_DAYS", 0, 1, 36_500)
     if (text is None and not embedded) or (text is not None and text.lower() in _OFF):
         return None
     place = _place(env, text, cwd, data_dir)
-    return attrs.evolve(place, events=events, after_ms=after, keep=keep, retention_ms=retention)
+    return attrs.evolve(place, events=events, after_ms=after, keep=keep, retention_ms=days * DAY_MS or None)
 
 
 def _place(env: Environment, text: str | None, cwd: Path, data_dir: Path) -> ArchiveSettings:

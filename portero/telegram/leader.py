@@ -15,6 +15,7 @@ from portero.telegram.duties.announcer import Announcer
 from portero.telegram.duties.pinned import Pinned
 from portero.telegram.duties.reminders import Reminders
 from portero.telegram.duties.summaries import Summaries
+from portero.telegram.duties.testimony import Testimony
 from portero.telegram.intake import KINDS
 from portero.telegram.polling import Poller, SteppedBack
 from portero.telegram.render.answers import COMMANDS
@@ -75,6 +76,7 @@ class Leader:
             self._every(self._look, announcer.look),
             self._every(SAVE_SECONDS, announcer.save),
             self._every(self._look, Summaries(context, note("telegram.summarised")).look),
+            self._every(SWEEP_SECONDS * self._look, Testimony(context, note("telegram.testimony")).look),
             self._every(REGISTER_SECONDS, self._register),
             self._every(REGISTER_SECONDS, self._offer_commands),
         ]

@@ -1,6 +1,9 @@
 """What the bot says by itself, when, how loud, and only once."""
 
-from portero.domain.values import Action, Status
+from portero.domain.events import SegmentArchived
+from portero.domain.ids import ARCHIVE_AGGREGATE
+from portero.domain.values import SYSTEM, Action, Status
+from portero.log import Write
 from tests.stores import Place
 from tests.telegram.fake_api.errors import ApiError
 from tests.telegram.office import ANA, CLI, Office, open_office, settings_for
@@ -189,3 +192,30 @@ async def test_a_first_bot_does_not_tell_the_whole_past(valkey: Place) -> None:
         await office.start("r2", settings_for(office.api))
         await office.asks(office.ana, "/whoami")
         assert not texts(office, "locked")
+
+
+async def archive(office: Office, first: int, digest: str) -> None:
+    core = office.first.core
+    version = core.view.archived.version if core.view.archived else 0
+    event = SegmentArchived(first, first + 9, digest * 64, "", f"{first}", 100, "5-0")
+    await core.log.append(Write(ARCHIVE_AGGREGATE, version, (event,)), actor=SYSTEM, now=core.clock())
+    await core.catch_up()
+
+
+async def test_the_archives_head_is_said_once_a_day_and_not_again_by_the_next_holder(valkey: Place) -> None:
+    async with open_office(valkey) as office:
+        await archive(office, 1, "a")
+        said = await office.says("The archive's head")
+        assert said.silent
+        assert f"{office.first.core.log.id}:10:{'a' * 64}" in said.text
+        await archive(office, 11, "b")
+        await office.stop("r1")
+        await office.start("r2", settings_for(office.api))
+        await office.asks(office.ana, "/whoami")
+        assert len(texts(office, "The archive's head")) == 1
+        office.clock.ahead += 25 * HOUR
+        await office.until(lambda: len(texts(office, "The archive's head")) == 2, "the next day's")
+        office.clock.ahead += 25 * HOUR
+        await office.asks(office.ana, "/whoami")
+        assert len(texts(office, "The archive's head")) == 2
+        assert f":20:{'b' * 64}" in texts(office, "The archive's head")[1]

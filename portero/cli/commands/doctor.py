@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from portero.cli.doctor import machine, network
+from portero.cli.doctor import archive, machine, network
 from portero.cli.doctor.finding import Finding, Grade, fail, ok
 from portero.cli.doctor.running import running
 from portero.cli.doctor.store import store
@@ -25,9 +25,10 @@ COLOURS = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "red"}
 @click.command(short_help="Check everything that Portero needs, and say what to do.")
 @json_option
 def doctor(out: Output) -> int:
-    """Checks Python, configuration, data folder, disk, store, port, servers, Telegram, certificate, clock and gateways.
+    """Checks Python, configuration, data folder, disk, store, archive, port, servers, Telegram, clock and gateways.
 
-    Each line is ok, warn or fail, with what to do. Exit code 1 when something fails. Changes nothing.
+    Each line is ok, warn or fail, with what to do. Exit code 1 when something fails. Changes nothing; only in the
+    archive a file is written, and removed again, to see whether that is possible.
     """
     quiet_logs()
     return asyncio.run(_doctor(out))
@@ -79,6 +80,7 @@ async def _examine() -> AsyncIterator[Finding]:
         return
     yield machine.data_folder(place.data_dir)
     yield machine.disk(place.data_dir)
+    yield await archive.place(place.archive)
     async for finding in _of_store(place):
         yield finding
     if settings is not None:
@@ -96,7 +98,7 @@ async def _of_store(place: Place) -> AsyncIterator[Finding]:
         return
     try:
         async with open_session(place) as session:
-            for finding in (*await store(session), *await running(session)):
+            for finding in (*await store(session), *archive.progress(session), *await running(session)):
                 yield finding
     except PorteroError as error:
         for line in str(error).splitlines():

@@ -1,4 +1,4 @@
-"""``portero replay``: the state, rebuilt from the log alone."""
+"""``portero replay``: the state, rebuilt from archive and log alone."""
 
 import time
 
@@ -10,11 +10,12 @@ from portero.cli.session import Session, in_session
 from projections import View
 
 
-@click.command(short_help="Rebuild the state from the log alone and compare.")
+@click.command(short_help="Rebuild the state from archive and log, and compare.")
 @json_option
 def replay(out: Output) -> int:
     """Reads the whole log, builds the state from nothing, and compares it with the state that gateways start from.
 
+    What is not in the store any more is read from the archive.
     Exit code 1 when they differ or when events are missing. Changes nothing.
     """
     return in_session(lambda session: _replay(session, out))

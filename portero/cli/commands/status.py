@@ -7,7 +7,7 @@ from portero.cli.output import Output, json_option
 from portero.cli.session import Session, in_session
 from portero.cli.text import visible
 from portero.cli.times import ago, clock, iso, left, now, soon
-from portero.cli.vitals import Gateway, gateways, store_shape, store_words
+from portero.cli.vitals import Gateway, archive_shape, archive_words, gateways, store_shape, store_words
 from portero.domain.ids import Millis
 from portero.domain.values import Status
 from portero.log import Health
@@ -116,6 +116,7 @@ def _tell_rest(out: Output, session: Session, store: Health, moment: Millis) -> 
             ("Rules", str(len(view.rules))),
             ("Calls", ", ".join(f"{count} {name.value}" for name, count in counts.items() if count) or "none yet"),
             *(("Store problem", problem.text) for problem in store.problems),
+            ("Archive", archive_words(session.place, view, moment)),
             ("Store", store_words(session.place, store)),
             ("Log", f"{view.seq} events, id {session.log.id}; this view is {session.follower.lag} behind"),
         ]
@@ -152,6 +153,7 @@ def _shape(session: Session, living: list[Gateway], store: Health, moment: Milli
         "grants": [shapes.grant(grant) for grant in view.grants.active(moment)],
         "rules": len(view.rules),
         "calls": {name.value: count for name, count in view.calls.counts.items()},
+        "archive": archive_shape(session.place, view, session.log.id),
         "store": store_shape(session.place, store),
         "log": {
             "id": session.log.id,

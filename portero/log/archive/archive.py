@@ -14,10 +14,43 @@ class Archive:
 
     def __init__(self, storage: Storage, log: str) -> None:
         self.storage = storage
-        self._log = log
+        self.log = log
 
     def __str__(self) -> str:
         return str(self.storage)
+
+    @classmethod
+    async def of(cls, storage: Storage) -> "Archive | None":
+        """Of whichever log its first segment is; None when it holds none. Raises ArchiveError or SegmentDamaged."""
+        for name in await storage.names():
+            if first_of(name) is not None:
+                segment = await asyncio.to_thread(open_segment, name, await storage.read(name))
+                return cls(storage, segment.header.log)
+        return None
+
+    async def last(self) -> int:
+        """The last archived event; 0 when there is none."""
+        firsts = await self.firsts()
+        newest = await self.load(firsts[-1]) if firsts else None
+        return newest.header.last if newest is not None else 0
+
+    async def before(self, moment: int) -> int:
+        """Behind which event to read for all that was written from ``moment`` (ms, by the store's clock) on, and more.
+
+        Looks at few segments: their times only grow.
+        """
+        firsts = await self.firsts()
+        if not firsts or moment <= 0:
+            return firsts[0] - 1 if firsts else 0
+        low, high = 0, len(firsts)
+        while low < high:
+            middle = (low + high) // 2
+            segment = await self.load(firsts[middle])
+            if segment is not None and int(segment.header.first_entry.partition("-")[0]) < moment:
+                low = middle + 1
+            else:
+                high = middle
+        return firsts[max(low, 1) - 1] - 1
 
     async def firsts(self) -> list[int]:
         """The first event of each segment, in order. Raises ArchiveError."""
@@ -35,9 +68,9 @@ class Archive:
         except FileNotFoundError:
             return None
         segment = await asyncio.to_thread(open_segment, name, data)
-        if segment.header.log != self._log:
+        if segment.header.log != self.log:
             raise ArchiveConflict(
-                f"The archive {self} holds the log {segment.header.log}, and this is the log {self._log}. Set "
+                f"The archive {self} holds the log {segment.header.log}, and this is the log {self.log}. Set "
                 "PORTERO_ARCHIVE to a place of its own for each log."
             )
         if segment.header.first != first:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 TIMEOUT_SECONDS: Final = 60
-RETRY_SECONDS: Final = 20
+RETRY_SECONDS: Final = 10
+RETRIES: Final = 4
+"""The archivist itself tries again; this is for a packet that was lost."""
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 
 
@@ -85,7 +87,7 @@ class BucketStorage:
                 prefix=self._bucket.prefix or None,
                 config=dict(self._bucket.options),  # type: ignore[arg-type] # its names are checked where they are read
                 client_options={"timeout": timedelta(seconds=TIMEOUT_SECONDS), "allow_http": plain},
-                retry_config={"retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+                retry_config={"retry_timeout": timedelta(seconds=RETRY_SECONDS), "max_retries": RETRIES},
             )
         return self._made
 

@@ -56,9 +56,9 @@ def storage_at(place: Path | Bucket) -> Storage:
 async def prove(storage: Storage) -> None:
     """Makes sure that segments can be written and never be overwritten. Raises ArchiveError that says why not."""
     name = f"probe-{secrets.token_hex(8)}"
+    if not await storage.create(name, b"A trial of Portero's: this can be removed.\n"):
+        raise ArchiveError(f"The archive {storage} says of a new name that it is taken.")
     try:
-        if not await storage.create(name, b"A trial of Portero's: this can be removed.\n"):
-            raise ArchiveError(f"The archive {storage} says of a new name that it is taken.")
         if await storage.create(name, b"overwritten\n"):
             raise ArchiveError(
                 f"The archive {storage} overwrites what is there, although it was asked not to: it does not honour "

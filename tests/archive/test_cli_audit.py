@@ -1,0 +1,287 @@
+"""portero audit: verify, export and restore, as a person runs them; and replay and show on a trimmed log."""
+
+import asyncio
+import csv
+import gzip
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from handlers.core import system_clock
+from portero.domain.values import Action
+from portero.log.archive import name_of
+from tests.archive.shelf import on_stream, shelf
+from tests.cli.home import Home
+from tests.stores import Place
+
+
+@pytest.fixture
+def home(valkey: Place, tmp_path: Path) -> Home:
+    return Home(tmp_path, valkey, {"PORTERO_ARCHIVE": str(tmp_path / "archive")})
+
+
+def archived(home: Home) -> str:
+    """Some events, most of them archived and trimmed; the id of a call among the first."""
+    assert home.place is not None
+    call = home.ask()
+
+    async def work() -> None:
+        async with shelf(home.place, home.folder / "archive") as one:  # type: ignore[arg-type] # it is there
+            one.now[0] = system_clock()
+            await one.fill(32)
+            await one.work()
+
+    asyncio.run(work())
+    assert on_stream(home.place)[0] > 1
+    return call
+
+
+def segments(home: Home) -> list[Path]:
+    return sorted((home.folder / "archive").iterdir())
+
+
+# --- verify -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_archive_is_said_to_be_whole(home: Home) -> None:
+    archived(home)
+    ran = home.run("audit", "verify")
+    assert ran.code == 0, ran.out
+    assert ran.out.endswith("Whole.\n")
+    told = home.run("audit", "verify", "--json").json
+    assert told["ok"]
+    assert (told["segments"], told["firstEvent"], told["lastEvent"], told["streamChecked"]) == (3, 1, 30, True)
+    head = told["head"]
+    (home.folder / "output").write_text(f"2026-11-27 08:00:00 [info] the archive's head witness={head}\n")
+    for witness in (head, str(home.folder / "output")):
+        assert home.run("audit", "verify", "--witness", witness, "--json").json["witnesses"] == 1
+
+
+@pytest.mark.parametrize("how", ["flip", "drop", "swap", "cut off", "replace"])
+def test_what_is_wrong_is_named(home: Home, how: str) -> None:
+    """Also the newest one: the log itself says what was archived."""
+    archived(home)
+    files = segments(home)
+    hurt = [files[1]]
+    for file in files:
+        file.chmod(0o600)
+    if how == "flip":
+        data = bytearray(files[1].read_bytes())
+        data[len(data) // 2] ^= 1
+        files[1].write_bytes(bytes(data))
+    elif how == "drop":
+        files[1].unlink()
+    elif how == "swap":
+        first, second = files[1].read_bytes(), files[2].read_bytes()
+        files[1].write_bytes(second)
+        files[2].write_bytes(first)
+        hurt = files[1:3]
+    elif how == "cut off":
+        hurt = [files[-1]]
+        files[-1].write_bytes(files[-1].read_bytes()[:-7])
+    else:
+        hurt = [files[-1]]
+        files[-1].unlink()
+    ran = home.run("audit", "verify")
+    assert ran.code == 1
+    for file in hurt:
+        assert file.name in ran.out, ran.out
+    told = home.run("audit", "verify", "--json").json
+    assert not told["ok"]
+    assert {file.name for file in hurt} <= {fault["segment"] for fault in told["faults"]}
+
+
+def test_events_that_are_nowhere_are_named(home: Home) -> None:
+    archived(home)
+    for file in segments(home):
+        file.unlink()
+    told = home.run("audit", "verify", "--json")
+    assert told.code == 1
+    texts = " ".join(fault["text"] for fault in told.json["faults"])
+    assert "are neither in the archive nor on the stream" in texts
+    assert "archived up to event 30" in texts
+
+
+def test_a_copy_of_the_archive_alone(home: Home, tmp_path_factory: pytest.TempPathFactory) -> None:
+    archived(home)
+    copy = tmp_path_factory.mktemp("copy")
+    shutil.copytree(home.folder / "archive", copy / "archive")
+    head = home.run("audit", "verify", "--json").json["head"]
+    elsewhere = Home(copy, None)
+    ran = elsewhere.run("audit", "verify", "--archive", "archive")
+    assert ran.code == 0, ran.err
+    assert "only a witness or the log could tell" in ran.out
+    sorted((copy / "archive").iterdir())[-1].unlink()
+    assert elsewhere.run("audit", "verify", "--archive", "archive").code == 0
+    ran = elsewhere.run("audit", "verify", "--archive", "archive", "--witness", head)
+    assert ran.code == 1
+    assert "ends with event 20, but the witness says" in ran.out
+
+
+def test_what_cannot_be_looked_at_is_said(home: Home) -> None:
+    assert "There is no folder" in home.run("audit", "verify", "--archive", "nowhere").err
+    assert home.run("audit", "verify", "--witness", "hello").code == 2
+    off = home.run("audit", "verify", environment={"PORTERO_ARCHIVE": "off"})
+    assert off.code == 1
+    assert "No archive is configured" in off.err
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_record_as_json_lines_and_as_csv_from_archive_and_stream(home: Home) -> None:
+    call = archived(home)
+    ran = home.run("audit", "export")
+    assert ran.code == 0, ran.err
+    rows = [json.loads(line) for line in ran.out.splitlines()]
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) == 38
+    first = rows[0]
+    assert (first["type"], first["aggregate"], first["actor_id"]) == ("ToolCallRequested", f"call/{call}", "default")
+    assert json.loads(first["data"]["arguments"]) == {"to": "jane@example.com"}
+    table = list(csv.DictReader(io.StringIO(home.run("audit", "export", "--format", "csv").out, newline="")))
+    assert list(table[0]) == list(first)
+    assert [int(row["seq"]) for row in table] == [row["seq"] for row in rows]
+    assert json.loads(table[0]["data"]) == first["data"]
+    alone = home.run("audit", "export", "--archive", "archive").out.splitlines()
+    assert [json.loads(line) for line in alone] == rows[:30]
+
+
+def test_only_a_span_of_time(home: Home) -> None:
+    archived(home)
+    rows = [json.loads(line) for line in home.run("audit", "export", "--from", "1h").out.splitlines()]
+    assert len(rows) == 38
+    at = rows[20]["at"]
+    wanted = [row for row in rows if row["at"] >= at]
+    found = home.run("audit", "export", "--from", at).out.splitlines()
+    assert [json.loads(line)["seq"] for line in found] == [row["seq"] for row in wanted]
+    found = home.run("audit", "export", "--to", at).out.splitlines()
+    assert len(found) == 38 - len(wanted)
+    assert home.run("audit", "export", "--to", "2024-01-01").out == ""
+    assert home.run("audit", "export", "--from", "2024-01-01", "--to", "1h").out == ""
+    assert home.run("audit", "export", "--from", "yesterday").code == 2
+
+
+def test_a_name_is_no_formula_in_a_table(home: Home) -> None:
+    home.on_log(lambda scribe: scribe.ask("a/b", client="=1+1", action=Action.DENY))
+    [row, _] = csv.DictReader(io.StringIO(home.run("audit", "export", "--format", "csv").out, newline=""))
+    assert row["actor_id"] == "'=1+1"
+
+
+# --- what else reads the log ------------------------------------------------------------------------------------------
+
+
+def test_replay_and_show_reach_into_the_archive(home: Home) -> None:
+    call = archived(home)
+    told = home.run("replay", "--json")
+    assert told.code == 0, told.err
+    assert told.json["equal"]
+    history = home.run("show", call, "--json").json["history"]
+    assert [event["type"] for event in history] == ["ToolCallRequested", "PolicyDecided", "ApprovalRequested"]
+    assert "archived" in home.run("logs").out
+    data = bytearray(segments(home)[0].read_bytes())
+    data[200] ^= 1
+    segments(home)[0].chmod(0o600)
+    segments(home)[0].write_bytes(bytes(data))
+    ran = home.run("replay")
+    assert ran.code == 1
+    assert name_of(1) in ran.err
+    away = home.run("replay", environment={"PORTERO_ARCHIVE": "off"})
+    assert away.code == 1
+    assert "Set PORTERO_ARCHIVE" in away.err
+
+
+# --- at a glance ------------------------------------------------------------------------------------------------------
+
+
+def test_status_and_doctor_show_the_archive(home: Home) -> None:
+    home.configure()
+    home.ask()
+    assert "nothing yet, in" in home.run("status").out
+    archived(home)
+    assert "up to event 40, just now, in" in home.run("status").out
+    shown = home.run("status", "--json").json["archive"]
+    assert (shown["lastEvent"], shown["waiting"]) == (40, 2)
+    assert shown["head"] == home.run("audit", "verify", "--json").json["head"]
+    before = segments(home)
+    checks = [check for check in home.run("doctor", "--json").json["checks"] if check["about"] == "archive"]
+    assert [check["state"] for check in checks] == ["ok", "ok"]
+    assert segments(home) == before
+    late = home.run("doctor", "--json", environment={"PORTERO_ARCHIVE_EVENTS": "10", "PORTERO_STREAM_KEEP": "100"})
+    assert [check["state"] for check in late.json["checks"] if check["about"] == "archive"] == ["ok", "ok"]
+    off = {"PORTERO_ARCHIVE": "off"}
+    assert "off: the log stays" in home.run("status", environment=off).out
+    assert home.run("status", "--json", environment=off).json["archive"] is None
+
+
+def test_the_doctor_finds_an_archive_that_cannot_be_written_and_one_that_lags(home: Home) -> None:
+    home.configure()
+    archived(home)
+    for _ in range(8):
+        home.ask()
+    environment = {"PORTERO_ARCHIVE_EVENTS": "10"}
+    checks = home.run("doctor", "--json", environment=environment).json["checks"]
+    assert [check["state"] for check in checks if check["about"] == "archive"] == ["ok", "warn"]
+    (home.folder / "file").touch()
+    environment = {"PORTERO_ARCHIVE": "s3://bucket/x", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    environment |= {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "a-secret-of-the-object-store"}
+    ran = home.run("doctor", environment=environment)
+    assert ran.code == 1
+    assert "archive s3://bucket/x cannot be used" in ran.out.lower()
+    assert "a-secret" not in ran.out + ran.err
+
+
+# --- restore ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lost(home: Home) -> Home:
+    """A log with rules and open calls, archived, whose store was then flushed."""
+    home.run("deny", "disk/*")
+    home.run("grant", "mail/*", "30d")
+    archived(home)
+    assert home.place is not None
+    home.place.clear()
+    return home
+
+
+def test_an_empty_store_is_filled_from_the_archive_and_everything_is_locked(lost: Home) -> None:
+    ran = lost.run("status")
+    assert ran.code == 1
+    assert "portero audit restore" in ran.err
+    ran = lost.run("audit", "restore", "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.json["events"], ran.json["ended"], ran.json["locked"]) == (40, 1, True)
+    status = lost.run("status", "--json").json
+    assert "restored" in status["locked"]["reason"]
+    rules = lost.run("rules", "--json").json
+    assert "disk/*" in json.dumps(rules)
+    assert "mail/*" in json.dumps(rules)
+    [task] = lost.run("tasks", "--json").json["tasks"]
+    assert task["status"] == "cancelled"
+    assert lost.run("replay", "--json").json["equal"]
+    assert lost.run("audit", "verify").code == 0
+    assert lost.run("unlock").code == 0
+    assert lost.run("pending", "--json").code == 0
+    again = lost.run("audit", "restore")
+    assert again.code == 1
+    assert "Nothing is restored over it" in again.err
+
+
+def test_an_archive_with_a_fault_restores_nothing(lost: Home) -> None:
+    segments(lost)[1].unlink()
+    ran = lost.run("audit", "restore")
+    assert ran.code == 1
+    assert "is not whole" in ran.err
+    assert lost.place is not None
+    assert on_stream(lost.place) == []
+
+
+def test_no_result_is_in_the_archive(home: Home) -> None:
+    archived(home)
+    text = b"".join(gzip.decompress(file.read_bytes()) for file in segments(home))
+    assert b"jane@example.com" in text
+    assert b'"result":' not in text
