@@ -25,16 +25,16 @@ from handlers.presence import Presence
 from handlers.requests import Requests
 from handlers.running import Runner
 from handlers.snapshots import Snapshots
-from portero import __version__, telemetry
+from portero import telemetry
 from portero.domain.events import CallCancelled, ConfigLoaded
 from portero.domain.ids import ReplicaId
 from portero.gateway.asgi import create_asgi
-from portero.gateway.auth import Credential, token_digest
-from portero.gateway.options import Options
+from portero.gateway.auth import credentials_of
+from portero.gateway.options import options_of
 from portero.gateway.serve import HttpServer, Listen, open_socket
 from portero.gateway.services import Readiness, Services
 from portero.log import Follower, Log, Timers, WorkQueue, open_log
-from portero.settings import DEFAULT_CLIENT, Secret, Settings
+from portero.settings import Secret, Settings
 from portero.telegram.bot import Bot
 from portero.upstream import Upstreams
 
@@ -172,7 +172,7 @@ class _Gateway:
             self._archiving = Archiving(core, core.log.archive, settings.archive)
         self._stopping = False
         services = Services(
-            _options(settings, command),
+            options_of(settings, command),
             core,
             Requests(core, self._runner),
             base.decisions,
@@ -181,7 +181,7 @@ class _Gateway:
             self._sample,
         )
         hooks = [self._bot.webhook] if self._bot and self._bot.webhook else []
-        gateway = create_asgi(services, _credentials(settings, token), hooks=hooks)
+        gateway = create_asgi(services, credentials_of(settings, token), hooks=hooks)
         self._server = HttpServer(gateway.app, listen, sock, before_stop=gateway.begin_stop)
 
     async def run(self, stop: asyncio.Event, announce: Callable[[Started], None]) -> None:
@@ -276,27 +276,6 @@ class _Gateway:
                 for status in self._upstreams.status()
             ),
         )
-
-
-def _options(settings: Settings, command: str) -> Options:
-    telegram = "on Telegram, or " if settings.telegram else ""
-    typed = command.replace("{", "{{").replace("}", "}}")
-    hint = f"{telegram}by running `{typed} approve {{task}}` in a terminal"
-    return Options(
-        host=settings.host,
-        port=settings.port,
-        version=__version__,
-        safe_names=settings.tool_names == "safe",
-        allowed_hosts=settings.allowed_hosts,
-        allowed_origins=settings.allowed_origins,
-        body_limit=settings.max_body_bytes,
-        approve_hint=hint,
-    )
-
-
-def _credentials(settings: Settings, token: Secret) -> list[Credential]:
-    named = [Credential(client.name, client.token_sha256) for client in settings.clients if not client.disabled]
-    return [Credential(DEFAULT_CLIENT, token_digest(token.reveal().encode())), *named]
 
 
 def _config_loaded(settings: Settings, core: Core) -> ConfigLoaded:

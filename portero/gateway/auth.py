@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from portero.domain.ids import ClientId
+from portero.settings import DEFAULT_CLIENT, Secret, Settings
 
 SCHEME: Final = b"bearer"
 DIGEST_BYTES: Final = 32
@@ -23,6 +24,12 @@ class Credential:
 
     client: ClientId
     digest: bytes = attrs.field(repr=False)
+
+
+def credentials_of(settings: Settings, token: Secret) -> list[Credential]:
+    """``token`` is that of the client named ``default``; the others are known by their digests."""
+    named = [Credential(client.name, client.token_sha256) for client in settings.clients if not client.disabled]
+    return [Credential(DEFAULT_CLIENT, token_digest(token.reveal().encode())), *named]
 
 
 class Clients:

@@ -2,6 +2,9 @@
 
 import attrs
 
+from portero import __version__
+from portero.settings import Settings
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -33,3 +36,20 @@ class Options:
     """Requests under way at once."""
     max_streams: int = 256
     """Notification streams held open at once."""
+
+
+def options_of(settings: Settings, command: str) -> Options:
+    """``command``: how this very program is called by somebody who types."""
+    telegram = "on Telegram, or " if settings.telegram else ""
+    typed = command.replace("{", "{{").replace("}", "}}")
+    hint = f"{telegram}by running `{typed} approve {{task}}` in a terminal"
+    return Options(
+        host=settings.host,
+        port=settings.port,
+        version=__version__,
+        safe_names=settings.tool_names == "safe",
+        allowed_hosts=settings.allowed_hosts,
+        allowed_origins=settings.allowed_origins,
+        body_limit=settings.max_body_bytes,
+        approve_hint=hint,
+    )
