@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import math
 import secrets
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -56,6 +58,9 @@ GC_THRESHOLDS: Final = (20_000, 20, 100)
 
 Not measured by itself: together with drawing random letters in bulk, 299 became 261 to 269 µs a call on a busy machine.
 """
+STARTING_SECONDS: Final = 20.0
+"""So long a replica that has just started is not ready while it does not know yet what its servers offer: clients that
+a load balancer sent there would be told that their tools do not exist."""
 MAX_SILENCE_SECONDS: Final = 6.0
 """The store is asked every two seconds; a replica that has not heard from it for so long is not ready."""
 
@@ -171,6 +176,7 @@ class _Gateway:
         if settings.archive is not None and core.log.archive is not None:
             self._archiving = Archiving(core, core.log.archive, settings.archive)
         self._stopping = False
+        self._patient_until = math.inf
         services = Services(
             options_of(settings, command),
             core,
@@ -191,6 +197,7 @@ class _Gateway:
         gc.set_threshold(*GC_THRESHOLDS)
         await self._presence.started(self._server.url, _config_loaded(self._settings, base.core))
         await self._upstreams.start()
+        self._patient_until = time.monotonic() + STARTING_SECONDS
         self._start_loops(log)
         server = asyncio.create_task(self._server.run(), name="http")
         stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -253,6 +260,9 @@ class _Gateway:
         reasons = []
         if self._stopping:
             reasons.append("This replica is stopping.")
+        starting = self._upstreams.starting
+        if starting and time.monotonic() < self._patient_until:
+            reasons.append(f"Its servers are being started: {', '.join(starting)}.")
         if log.diverged is not None:
             reasons.append(f"The log diverged: {log.diverged}")
         elif log.away is not None:

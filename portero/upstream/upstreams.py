@@ -98,6 +98,11 @@ class Upstreams:
             return False
         return True
 
+    @property
+    def starting(self) -> list[str]:
+        """Those that have neither connected nor failed yet: what they offer is not known here."""
+        return [name for name, supervisor in self._supervisors.items() if not supervisor.tried.is_set()]
+
     async def connected(self, upstream: str, timeout: float) -> bool:
         """Whether this one is connected, or becomes so in time."""
         supervisor = self._supervisors.get(upstream)
