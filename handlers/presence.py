@@ -14,6 +14,7 @@ from portero.domain.ids import Aggregate, replica_aggregate, upstream_aggregate
 from portero.domain.values import SYSTEM
 from portero.errors import LogError
 from portero.log import Write
+from portero.settings import Settings
 
 logger = structlog.get_logger()
 
@@ -62,3 +63,16 @@ class Presence:
     async def _append(self, aggregate: Aggregate, *events: Event, ends: bool = False) -> None:
         core = self._core
         await core.log.append(Write(aggregate, None, events, ends=ends), actor=SYSTEM, now=core.clock())
+
+
+def configured(settings: Settings, core: Core) -> ConfigLoaded:
+    """Digests only: what is configured may be secret."""
+    return ConfigLoaded(
+        core.log.replica,
+        policies=settings.policy.digest,
+        replacements=core.replacer.digest,
+        upstreams=settings.upstreams_digest,
+        default=settings.policy.default,
+        upstream_names=tuple(config.name for config in settings.upstreams),
+        skipped=settings.skipped,
+    )

@@ -23,12 +23,12 @@ from handlers.execution import Executions
 from handlers.expiry import Expiry
 from handlers.loading import load_view
 from handlers.notification import Notifications
-from handlers.presence import Presence
+from handlers.presence import Presence, configured
 from handlers.requests import Requests
 from handlers.running import Runner
 from handlers.snapshots import Snapshots
 from portero import telemetry
-from portero.domain.events import CallCancelled, ConfigLoaded
+from portero.domain.events import CallCancelled
 from portero.domain.ids import ReplicaId
 from portero.gateway.asgi import create_asgi
 from portero.gateway.auth import credentials_of
@@ -195,7 +195,7 @@ class _Gateway:
         log = base.core.log
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        await self._presence.started(self._server.url, _config_loaded(self._settings, base.core))
+        await self._presence.started(self._server.url, configured(self._settings, base.core))
         await self._upstreams.start()
         self._patient_until = time.monotonic() + STARTING_SECONDS
         self._start_loops(log)
@@ -286,16 +286,3 @@ class _Gateway:
                 for status in self._upstreams.status()
             ),
         )
-
-
-def _config_loaded(settings: Settings, core: Core) -> ConfigLoaded:
-    """Digests only: what is configured may be secret."""
-    return ConfigLoaded(
-        core.log.replica,
-        policies=settings.policy.digest,
-        replacements=core.replacer.digest,
-        upstreams=settings.upstreams_digest,
-        default=settings.policy.default,
-        upstream_names=tuple(config.name for config in settings.upstreams),
-        skipped=settings.skipped,
-    )
