@@ -73,14 +73,15 @@ class ToolLists:
         for tool in tools:
             verdict = services.verdict_for_lists(tool.canonical, client)
             if verdict.action is not Action.DENY:
+                promised = not (knows_tasks or may_ask(verdict))
+                if promised and tool.has_output_schema:
+                    services.promised.add((client, tool.canonical))
                 names.append(tool.canonical)
-                bodies.append(self._body(client, tool, output_schema=knows_tasks or not may_ask(verdict)))
+                bodies.append(self._body(tool, output_schema=knows_tasks or promised))
         return Listing(tuple(names), tuple(bodies), hashlib.sha256(b"\n".join(bodies)).digest())
 
-    def _body(self, client: ClientId, tool: Tool, *, output_schema: bool) -> bytes:
+    def _body(self, tool: Tool, *, output_schema: bool) -> bytes:
         services = self._services
-        if tool.has_output_schema and output_schema:
-            services.promised.add((client, tool.canonical))
         body = tool.listing(services.spelling, output_schema=output_schema)
         return with_name(services.core.replacer.to_fake_result(body), body)
 

@@ -39,7 +39,8 @@ class Services:
     sample: Callable[[], Sample]
     lists: PolicyIndex = attrs.field(init=False)
     promised: set[tuple[ClientId, str]] = attrs.field(factory=set, init=False)
-    """Tools that a client was shown with an output schema: a pending answer to them must not look like a result."""
+    """Tools that a client which knows no tasks was shown with an output schema: a pending answer to them must not look
+    like a result."""
 
     @lists.default
     def _lists(self) -> PolicyIndex:

@@ -72,3 +72,12 @@ async def test_a_client_that_knows_tasks_is_shown_all_schemas(house: House, name
         listed = {tool["name"]: tool for tool in (await caller.rpc("tools/list"))["tools"]}
         assert "outputSchema" in listed["fixture/shout"]
         assert (await caller.tool("fixture/shout", text="x"))["resultType"] == "task"
+
+
+async def test_programs_that_share_a_token_are_promised_each_what_they_know(house: House, name: str) -> None:
+    """The one that knows tasks has seen the schema. The other has not, so its pending answer is no error."""
+    async with house.caller(name, modern=True, capabilities=TASKS) as knowing, house.caller(name) as plain:
+        assert "outputSchema" in next(
+            tool for tool in (await knowing.rpc("tools/list"))["tools"] if tool["name"] == "fixture/shout"
+        )
+        assert "isError" not in await plain.tool("fixture/shout", text="x")
