@@ -18,7 +18,7 @@ from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, AlreadyDecided, RpcEr
 from portero.gateway import texts
 from portero.gateway.calls import POLL_INTERVAL_MS
 from portero.gateway.request import Request
-from portero.gateway.results import Results
+from portero.gateway.results import COMPLETE, Results
 from portero.gateway.services import Services
 from portero.gateway.tasks import Tasks
 from portero.gateway.times import iso
@@ -120,19 +120,15 @@ class TaskExtension:
 
     def _result(self, call: Call, result: bytes | None, said: str) -> bytes:
         if result is None:
-            return self._results.text(said, modern=False, is_error=call.status in _ENDED_WITHOUT_RUNNING)
-        if call.kind is not Kind.TOOL:
-            return self._results.text(result.decode(), modern=False)
-        return _without_envelope(result)
+            result = self._results.text(said, modern=False, is_error=call.status in _ENDED_WITHOUT_RUNNING)
+        elif call.kind is not Kind.TOOL:
+            result = self._results.text(result.decode(), modern=False)
+        return _typed(result)
 
 
-def _without_envelope(result: bytes) -> bytes:
-    """A result inside a task has no ``resultType`` of its own."""
-    if b'"resultType"' not in result:
-        return result
-    members = _members.decode(result)
-    members.pop("resultType", None)
-    return msgspec.json.encode(members)
+def _typed(result: bytes) -> bytes:
+    """A result inside a task says its type as it does outside of one: the official client takes it for none without."""
+    return msgspec.json.encode({"resultType": Raw(COMPLETE), **_members.decode(result)})
 
 
 def updated_at(call: Call) -> Millis:

@@ -42,7 +42,7 @@ async def test_an_approval_is_a_task(house: House, name: str) -> None:
         await house.approve(task)
         found = await ended(caller, task)
         assert (found["status"], found["statusMessage"]) == ("completed", "It ran; this is its result.")
-        assert found["result"] == {"content": [{"type": "text", "text": "done"}]}
+        assert found["result"] == {"resultType": "complete", "content": [{"type": "text", "text": "done"}]}
         assert found["lastUpdatedAt"] >= found["createdAt"]
     assert name in house.effects_seen()
 
