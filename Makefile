@@ -21,7 +21,11 @@ RUN_STAMP := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml | cksum |
 DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.lock requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 SERVERS_STAMP := .tools/servers/.stamp-$(shell cat requirements-servers.lock | cksum | cut -d' ' -f1)
 NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock.json | cksum | cut -d' ' -f1)
+CLIENTS_STAMP := tests/clients/node_modules/.stamp-$(shell cat tests/clients/package-lock.json | cksum | cut -d' ' -f1)
 CONFORMANCE_STAMP := tests/conformance/node_modules/.stamp-$(shell cat tests/conformance/package-lock.json | cksum | cut -d' ' -f1)
+
+NEEDED := $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) $(CLIENTS_STAMP) \
+    .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION)
 
 .PHONY: help run install test conformance chaos lint format bench bench-memory lock build clean dev node redis prometheus
 
@@ -33,7 +37,7 @@ run: $(RUN_STAMP) ## Start Portero on this machine (first time: installs it, abo
 
 install: $(RUN_STAMP) ## Install Portero into .venv, nothing more
 
-test: $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION) ## Run every test; TESTS="tests/domain -k grant" runs some
+test: $(NEEDED) ## Run every test; TESTS="tests/domain -k grant" runs some
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 conformance: $(DEV_STAMP) $(CONFORMANCE_STAMP) ## Run the official MCP suite in both eras, over stdio and over HTTP
@@ -73,10 +77,10 @@ build: $(DEV_STAMP) ## Make the wheel and the sdist in dist/
 	@$(BIN)/hatchling build
 
 clean: ## Remove what was installed and made here (not data/)
-	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules tests/conformance/node_modules
+	rm -rf .venv .tools dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/*/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-dev: $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION) ## Install what tests and lint need
+dev: $(NEEDED) ## Install what tests and lint need
 node: $(NODE_STAMP)
 
 redis:
@@ -128,6 +132,11 @@ $(NODE_STAMP): tests/node/package-lock.json
 $(CONFORMANCE_STAMP): tests/conformance/package-lock.json
 	@echo 'Installing the official MCP conformance suite and the Node that it needs'
 	@cd tests/conformance && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(CLIENTS_STAMP): tests/clients/package-lock.json
+	@echo 'Installing the MCP Inspector and the official TypeScript clients'
+	@cd tests/clients && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 .tools/fastmcp-$(FASTMCP_VERSION): | $(VENV)/bin/python

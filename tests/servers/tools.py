@@ -40,7 +40,7 @@ class Call:
 
     def __init__(self, server: Any, message: dict[str, Any], send: Any, answer: Any, refuse: Any) -> None:
         self.server, self.send, self.answer, self.refuse = server, send, answer, refuse
-        self.identity = message["id"]
+        self.identity, self.params = message["id"], message["params"]
         self.given = message["params"].get("arguments") or {}
         self.token = message["params"].get("_meta", {}).get("progressToken")
 

@@ -1,12 +1,11 @@
 """Real values and secrets live in memory only: every byte that a run leaves behind is searched for them."""
 
-import base64
 import json
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 from tests.system.place import EFFECTS, TOKEN, Place, kill, wait_until
+from tests.system.reals import forms
 
 NAME, MAIL, ACCOUNT, KEY = (
     "Zoë Qvistgård",
@@ -23,13 +22,6 @@ REPLACEMENTS = {
         {"fake": "key-fake", "real": "${REAL_API_KEY}", "bidirectional": False, "responseReplacement": "[key]"},
     ]
 }
-
-
-def forms(value: str) -> set[bytes]:
-    """A value as it may stand in a file: as it is, escaped, in other encodings."""
-    escaped = json.dumps(value)[1:-1]
-    texts = {value, value.lower(), value.upper(), escaped, json.dumps(escaped)[1:-1], quote(value)}
-    return {text.encode() for text in texts} | {base64.b64encode(value.encode()).rstrip(b"=")}
 
 
 def left_behind(folder: Path, effects: Path) -> dict[Path, bytes]:
