@@ -89,6 +89,11 @@ class Calls:
         """Those that an upstream works on, of all kinds."""
         return [call for call in self._all() if call.status is Status.EXECUTING]
 
+    def queued(self, upstream: str) -> list[Call]:
+        """Those that wait to be started on one server, oldest first."""
+        found = [call for call in self._all() if call.status is Status.QUEUED and call.upstream == upstream]
+        return sorted(found, key=lambda call: call.requested_seq)
+
     @property
     def counts(self) -> dict[Status, int]:
         """How many of all calls ever stand where now."""

@@ -115,6 +115,8 @@ _LINES: Final[dict[Any, Callable[[Any], Line]]] = {
     e.UpstreamConnected: _connected,
     e.UpstreamLost: _lost,
     e.CatalogueChanged: _catalogue,
+    e.OwnershipTaken: lambda event: Line(None, f"on {event.replica}"),
+    e.OwnershipEnded: lambda event: Line(None, _short(f"{event.reason} (on {event.replica})")),
     e.ReplicaStarted: lambda event: Line(None, f"{event.version}, process {event.pid} on {event.host}"),
     e.ReplicaStopped: lambda event: Line(None, _short(event.reason)),
     e.ConfigLoaded: _configured,

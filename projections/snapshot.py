@@ -9,6 +9,7 @@ import msgspec
 
 from portero.domain.admin import Lock
 from portero.domain.archive import Archived
+from portero.domain.owner import Owner
 from portero.domain.rule import Rule
 from portero.errors import SnapshotUnreadable
 from projections.activity import ActivityState
@@ -20,7 +21,7 @@ from projections.recent import RecentState
 from projections.replicas import Replica
 from projections.upstreams import UpstreamsState
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Raise it with every change to what a state means. An older or newer snapshot is not read; the log is."""
 
 _NAME: Final = b"portero view "
@@ -41,6 +42,7 @@ class Snapshot:
     recent: tuple[RecentState, ...]
     activity: ActivityState
     upstreams: UpstreamsState
+    owners: tuple[Owner, ...]
     replicas: tuple[Replica, ...]
     config: tuple[Loaded, ...]
     admins: AdminsState

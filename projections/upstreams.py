@@ -36,6 +36,8 @@ class CatalogueState:
     digest: str
     tools: tuple[CatalogueTool, ...]
     dropped: tuple[str, ...]
+    lists: str | None = None
+    """Where all its lists are kept, if only one replica runs it."""
 
 
 @attrs.frozen
@@ -75,7 +77,9 @@ class Upstreams:
         event, at = recorded.event, recorded.meta.at
         name = recorded.aggregate.partition("/")[2]
         if isinstance(event, CatalogueChanged):
-            self._catalogues[name] = CatalogueState(name, at, event.replica, event.digest, event.tools, event.dropped)
+            self._catalogues[name] = CatalogueState(
+                name, at, event.replica, event.digest, event.tools, event.dropped, event.lists
+            )
             return
         if isinstance(event, UpstreamConnected):
             state = UpstreamState(
@@ -101,6 +105,14 @@ class Upstreams:
             self._states[name].pop(replica, None)
             if not self._states[name]:
                 del self._states[name]
+
+    def keep_replica(self, upstream: str, replica: ReplicaId) -> None:
+        """Only this one runs it from now on."""
+        states = self._states.get(upstream, {})
+        for other in set(states) - {replica}:
+            del states[other]
+        if not states:
+            self._states.pop(upstream, None)
 
     def keep_only(self, names: set[str]) -> None:
         """``names`` are those that some replica is configured with; the tools of others are forgotten."""

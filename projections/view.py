@@ -19,6 +19,7 @@ from projections.calls import Calls
 from projections.config import Config
 from projections.grants import Grants
 from projections.limits import Limits
+from projections.owners import Owners
 from projections.recent import Recent
 from projections.replicas import Replicas
 from projections.rules import Rules
@@ -51,6 +52,7 @@ class View:
         self.recent = Recent(limits)
         self.activity = Activity(limits)
         self.upstreams = Upstreams()
+        self.owners = Owners()
         self.replicas = Replicas(limits)
         self.config = Config()
         self.admins = Admins()
@@ -131,6 +133,7 @@ class View:
         view.recent.load(state.recent)
         view.activity.load(state.activity)
         view.upstreams.load(state.upstreams)
+        view.owners.load(state.owners)
         view.replicas.load(state.replicas)
         view.config.load(state.config)
         view.admins.load(state.admins)
@@ -153,6 +156,7 @@ class View:
             self.recent.dump(),
             self.activity.dump(),
             self.upstreams.dump(),
+            self.owners.dump(),
             self.replicas.dump(),
             self.config.dump(),
             self.admins.dump(),
@@ -162,7 +166,7 @@ class View:
 
     def _table(self) -> dict[Any, Callable[[Recorded[Any]], object]]:
         """What each event type changes; one look-up per event."""
-        calls = {e.ToolCallRequested, e.ExecutionStarted, e.ApprovalNotified, e.ResultRead}
+        calls = {e.ToolCallRequested, e.ExecutionQueued, e.ExecutionStarted, e.ApprovalNotified, e.ResultRead}
         table: dict[Any, Callable[[Recorded[Any]], object]] = dict.fromkeys(EVENT_TYPES.values(), self.activity.fold)
         table |= dict.fromkeys(calls, self.calls.fold)
         table |= dict.fromkeys(_members(e.CallEvent) - calls, self._call)
@@ -170,6 +174,7 @@ class View:
         table |= dict.fromkeys(_members(e.RuleEvent), self._rule)
         table |= dict.fromkeys(_members(e.AdminEvent), self._admin)
         table |= dict.fromkeys(_members(e.UpstreamEvent), self._upstream)
+        table |= dict.fromkeys(_members(e.OwnerEvent), self._owner)
         table |= {
             e.PolicyDecided: self._policy,
             e.ReplicaStarted: self._replica,
@@ -211,8 +216,23 @@ class View:
         self.activity.fold(recorded, admin.name if admin else None)
 
     def _upstream(self, recorded: Recorded[Any]) -> None:
-        self.upstreams.fold(recorded)
+        if not self._is_of_a_former_owner(recorded):
+            self.upstreams.fold(recorded)
         self.activity.fold(recorded)
+
+    def _owner(self, recorded: Recorded[Any]) -> None:
+        """Of a server with one instance, only its owner's view of it counts."""
+        owner = self.owners.fold(recorded)
+        if owner is not None and owner.replica is not None:
+            self.upstreams.keep_replica(owner.upstream, owner.replica)
+        self.activity.fold(recorded)
+
+    def _is_of_a_former_owner(self, recorded: Recorded[Any]) -> bool:
+        """What a replica reports of a server that another one has taken over from it."""
+        event, owner = recorded.event, self.owners.get(recorded.aggregate.partition("/")[2])
+        if owner is None or owner.replica in {None, event.replica}:
+            return False
+        return event.lists is not None if isinstance(event, e.CatalogueChanged) else isinstance(event, e.UpstreamLost)
 
     def _replica(self, recorded: Recorded[Any]) -> None:
         """One that starts again, or is forgotten, leaves nothing behind of its former life."""
@@ -246,6 +266,8 @@ class View:
             self.rules.fold(recorded)
         elif kind == "admin" or recorded.aggregate == ADMINS_AGGREGATE:
             self.admins.fold(recorded)
+        elif kind == "owner":
+            self.owners.fold(recorded)
         elif recorded.aggregate == LOCK_AGGREGATE:
             self.locked = evolve_lock(recorded)
         elif recorded.aggregate == ARCHIVE_AGGREGATE:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from portero.domain.call_evolve import evolve, preview
 from portero.domain.call_state import Call
 from portero.domain.commands import (
@@ -42,7 +44,7 @@ from portero.domain.events import (
 )
 from portero.domain.ids import Millis
 from portero.domain.values import SYSTEM, Action, Resolution, Status
-from portero.errors import AlreadyDecided, DecisionError, Invalid, NotFound
+from portero.errors import UPSTREAM_UNAVAILABLE, AlreadyDecided, DecisionError, Invalid, NotFound
 
 __all__ = ["MAX_ATTEMPTS", "Call", "decide", "evolve", "late", "preview", "timer"]
 
@@ -77,13 +79,12 @@ def late(command: RecordSuccess | RecordFailure) -> LateOutcomeRecorded:
 
 def timer(state: Call) -> Millis | None:
     """When it needs a Wake: the approval expires, the lease ends, or a person is to be told again."""
-    due = state.start_by
+    times = [state.start_by, state.waited_for_until, state.notify_retry_at]
     if state.status is Status.PENDING:
-        due = state.expires_at
+        times.append(state.expires_at)
     elif state.status is Status.EXECUTING:
-        due = state.lease_until
-    retry = state.notify_retry_at
-    return min(due, retry) if due is not None and retry is not None else due if due is not None else retry
+        times.append(state.lease_until)
+    return min((time for time in times if time is not None), default=None)
 
 
 # --- beginning --------------------------------------------------------------------------------------------------------
@@ -111,6 +112,8 @@ def _request(state: Call | None, command: RequestCall, now: Millis, locked: bool
         if command.approval_expires_at <= now:
             raise Invalid("The approval would end before it begins: APPROVAL_TIMEOUT_SECONDS must be above zero.")
         return [requested, decided, ApprovalRequested(command.digest, command.approval_expires_at, command.facts)]
+    if command.queued is not None:
+        return [requested, decided, command.queued]
     return [requested, decided, ExecutionStarted(command.replica, 1, command.lease_until, command.retry_safe)]
 
 
@@ -165,7 +168,7 @@ def _start(state: Call, command: StartExecution, now: Millis, locked: bool) -> C
         raise _already(state)
     _refuse_when_locked(locked)
     if _too_late_to_start(state, now):
-        return [ApprovalExpired()]
+        return [_waited_in_vain(state)]
     if command.lease_until <= now:
         raise Invalid("The lease would end before it begins.")
     return [ExecutionStarted(command.replica, state.attempt + 1, command.lease_until, command.retry_safe)]
@@ -173,6 +176,14 @@ def _start(state: Call, command: StartExecution, now: Millis, locked: bool) -> C
 
 def _too_late_to_start(state: Call, now: Millis) -> bool:
     return state.start_by is not None and now >= state.start_by
+
+
+def _waited_in_vain(state: Call) -> ApprovalExpired | ExecutionFailed:
+    if state.asked:
+        return ApprovalExpired()
+    text = f"No replica could run {state.upstream} in time; nothing was sent. Try again."
+    error = msgspec.json.encode({"code": UPSTREAM_UNAVAILABLE, "message": text}).decode()
+    return ExecutionFailed(error, sent=False)
 
 
 def _is_current(state: Call, attempt: int) -> bool:
@@ -215,9 +226,9 @@ def _lose(state: Call, command: RecordUnknown, now: Millis, locked: bool) -> Cal
 
 
 def _lost(state: Call, reason: str, duration_ms: int) -> CallEvents:
-    """What was asked for and may be repeated runs again by itself: its client fetches the answer later anyway."""
+    """What may be repeated runs again by itself where its client still gets the answer: by asking, or by waiting."""
     unknown = ExecutionOutcomeUnknown(reason, duration_ms)
-    if state.asked and state.retry_safe and state.attempt < MAX_ATTEMPTS:
+    if (state.asked or state.queued) and state.retry_safe and state.attempt < MAX_ATTEMPTS:
         return [unknown, OutcomeResolved(SYSTEM, Resolution.RUN_AGAIN)]
     return [unknown]
 
@@ -234,7 +245,9 @@ def _wake(state: Call, command: Wake, now: Millis, locked: bool) -> CallEvents:
     if state.status is Status.PENDING and state.expires_at is not None and now >= state.expires_at:
         return [ApprovalExpired()]
     if _too_late_to_start(state, now):
-        return [ApprovalExpired()]
+        return [_waited_in_vain(state)]
+    if state.waited_for_until is not None and now >= state.waited_for_until:
+        return [CallCancelled(SYSTEM, "the replica that its client was connected to is gone")]
     if state.status is Status.EXECUTING and state.lease_until is not None and now >= state.lease_until:
         waited = max(0, now - (state.started_at or now))
         return _lost(state, f"Replica {state.replica} stopped before it reported what came of the call.", waited)

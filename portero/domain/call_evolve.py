@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from portero.domain.call_parts import Approval, Decision, Execution, Notice, Origin, Outcome, Told
+from portero.domain.call_parts import Approval, Decision, Execution, Notice, Origin, Outcome, Queued, Told
 from portero.domain.call_state import Call
 from portero.domain.events import (
     ApprovalExpired,
@@ -19,6 +19,7 @@ from portero.domain.events import (
     CallEvent,
     ExecutionFailed,
     ExecutionOutcomeUnknown,
+    ExecutionQueued,
     ExecutionStarted,
     ExecutionSucceeded,
     LateOutcomeRecorded,
@@ -71,6 +72,10 @@ def _policy_decided(state: Call, event: PolicyDecided, recorded: AnyRecorded) ->
     if event.action is Action.DENY:
         return _with(state, recorded, policy=event, status=Status.DENIED, ended_at=recorded.meta.at)
     return _with(state, recorded, policy=event)
+
+
+def _queued(state: Call, event: ExecutionQueued, recorded: AnyRecorded) -> Call:
+    return _with(state, recorded, status=Status.QUEUED, queued=Queued(recorded.meta.at, event))
 
 
 def _started(state: Call, event: ExecutionStarted, recorded: AnyRecorded) -> Call:
@@ -192,6 +197,7 @@ def _read(state: Call, event: ResultRead, recorded: AnyRecorded) -> Call:
 
 _FOLDS: Final[dict[Any, Callable[[Call, Any, AnyRecorded], Call]]] = {
     PolicyDecided: _policy_decided,
+    ExecutionQueued: _queued,
     ExecutionStarted: _started,
     ExecutionSucceeded: _succeeded,
     ApprovalRequested: _asked,

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from portero.domain.events import ToolCallRequested
+from portero.domain.events import ExecutionQueued, ToolCallRequested
 from portero.domain.ids import CallId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.values import Actor, Resolution, ToolFacts
 
@@ -54,6 +54,13 @@ class Approval(Struct, frozen=True):
     decision: Decision | None = None
     read_at: Millis | None = None
     """When the client fetched the result for the first time."""
+
+
+class Queued(Struct, frozen=True):
+    """It is allowed and waits, or waited, for the replica that runs its server."""
+
+    at: Millis
+    event: ExecutionQueued
 
 
 class Execution(Struct, frozen=True):

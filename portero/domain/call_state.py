@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from portero.domain.call_parts import Approval, Decision, Execution, Notice, Origin, Outcome, Told
+from portero.domain.call_parts import Approval, Decision, Execution, Notice, Origin, Outcome, Queued, Told
 from portero.domain.events import PolicyDecided
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.patterns import policy_name
@@ -18,6 +18,7 @@ class Call(Struct, frozen=True):
     status: Status
     policy: PolicyDecided | None = None
     approval: Approval | None = None
+    queued: Queued | None = None
     execution: Execution | None = None
     outcome: Outcome | None = None
     told: Told | None = None
@@ -102,11 +103,14 @@ class Call(Struct, frozen=True):
 
     @property
     def facts(self) -> ToolFacts:
-        return self.approval.facts if self.approval else ToolFacts()
+        told = self.approval or (self.queued.event if self.queued else None)
+        return told.facts if told else ToolFacts()
 
     @property
     def digest(self) -> str:
-        return self.approval.digest if self.approval else ""
+        """Of what was approved, or asked for; empty for a call that was started as soon as it came."""
+        told = self.approval or (self.queued.event if self.queued else None)
+        return told.digest if told else ""
 
     @property
     def expires_at(self) -> Millis | None:
@@ -154,13 +158,28 @@ class Call(Struct, frozen=True):
         return self.decision.rule if self.decision else None
 
     @property
-    def start_by(self) -> Millis | None:
-        """When it expires while it is approved and cannot start: an approval holds for as long as it could be given."""
-        if self.status is not Status.QUEUED or self.approval is None:
+    def queued_at(self) -> Millis | None:
+        """Since when it waits to start."""
+        if self.status is not Status.QUEUED:
             return None
-        allowed = self.approval.expires_at - self.approval.asked_at
         again = self.outcome.resolved_at if self.outcome else None
-        return Millis((again or self.approved_at or self.approval.asked_at) + allowed)
+        return again or self.approved_at or (self.queued.at if self.queued else None)
+
+    @property
+    def start_by(self) -> Millis | None:
+        """When it ends if it cannot start: an approval holds for as long as it could be given."""
+        since = self.queued_at
+        if since is None:
+            return None
+        if self.approval is not None:
+            return Millis(since + self.approval.expires_at - self.approval.asked_at)
+        return Millis(since + self.queued.event.wait_ms) if self.queued else None
+
+    @property
+    def waited_for_until(self) -> Millis | None:
+        """When it does not start any more unless the replica whose client waits for it is heard of before."""
+        since = self.queued_at
+        return Millis(since + self.queued.event.lease_ms) if since is not None and self.queued else None
 
     # --- telling people -----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from portero.domain.events import ExecutionQueued
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts
 
@@ -30,6 +31,8 @@ class RequestCall(Struct, frozen=True):
     lease_until: Millis
     retry_safe: bool
     arguments_digest: str | None = None
+    queued: ExecutionQueued | None = None
+    """Where it is allowed: another replica starts it, and this event says so instead of that it has started."""
 
 
 class Approve(Struct, frozen=True):
@@ -154,3 +157,19 @@ class RemoveRule(Struct, frozen=True):
 
 
 RuleCommand = SetRule | RemoveRule
+
+
+class TakeOwnership(Struct, frozen=True):
+    """``epoch`` is that of the lease which the replica holds."""
+
+    replica: ReplicaId
+    epoch: int
+
+
+class EndOwnership(Struct, frozen=True):
+    replica: ReplicaId
+    epoch: int
+    reason: str
+
+
+OwnerCommand = TakeOwnership | EndOwnership

@@ -82,6 +82,27 @@ class CallCancelled(Struct, frozen=True):
     reason: str | None = None
 
 
+class ExecutionQueued(Struct, frozen=True):
+    """It is allowed, and waits to be started by the replica that runs its server.
+
+    ``replica`` is the one whose client waits for it: what that client can be asked and told stands here.
+    """
+
+    replica: ReplicaId
+    digest: str
+    """As in ``ApprovalRequested``."""
+    wait_ms: int
+    """It starts within this time, or not at all."""
+    lease_ms: int
+    """Nor does it once nothing was heard for so long of the replica that waits for it."""
+    facts: ToolFacts = NO_FACTS
+    capabilities: str | None = None
+    """What the client can be asked, as JSON in the protocol's words."""
+    log_level: str | None = None
+    pushes: bool = False
+    progress: bool = False
+
+
 class ExecutionStarted(Struct, frozen=True):
     """The fence: exactly one append of this event wins, and only its author may call the upstream."""
 
@@ -240,6 +261,27 @@ class CatalogueChanged(Struct, frozen=True):
     tools: tuple[CatalogueTool, ...]
     dropped: tuple[str, ...] = ()
     """Tools that were refused, each with the reason: ``name: reason``."""
+    lists: str | None = None
+    """Where all its lists are kept beside the log, for replicas that do not run it themselves."""
+
+
+# --- the owner of an upstream of which there is one instance ---------------------------------------------------
+
+
+class OwnershipTaken(Struct, frozen=True):
+    """From here on this replica runs the server, and no other may start a call on it."""
+
+    replica: ReplicaId
+    epoch: int
+    """Of the lease that it holds."""
+
+
+class OwnershipEnded(Struct, frozen=True):
+    """It has given the server back: nothing runs on it until somebody takes it over."""
+
+    replica: ReplicaId
+    epoch: int
+    reason: str
 
 
 # --- system -------------------------------------------------------------------------------------------------------
@@ -334,6 +376,7 @@ CallEvent = (
     | CallDenied
     | ApprovalExpired
     | CallCancelled
+    | ExecutionQueued
     | ExecutionStarted
     | ExecutionSucceeded
     | ExecutionFailed
@@ -346,6 +389,7 @@ GrantEvent = GrantIssued | GrantUsed | GrantRevoked | GrantExpired
 RuleEvent = RuleSet | RuleRemoved
 AdminEvent = AdminPaired | AdminRemoved
 UpstreamEvent = UpstreamConnected | UpstreamLost | CatalogueChanged
+OwnerEvent = OwnershipTaken | OwnershipEnded
 SystemEvent = (
     ReplicaStarted
     | ReplicaStopped
@@ -357,7 +401,7 @@ SystemEvent = (
     | SegmentsRemoved
     | LogDiverged
 )
-Event = CallEvent | GrantEvent | RuleEvent | AdminEvent | UpstreamEvent | SystemEvent
+Event = CallEvent | GrantEvent | RuleEvent | AdminEvent | UpstreamEvent | OwnerEvent | SystemEvent
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 """Event classes by the name that stands in the log."""

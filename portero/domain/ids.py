@@ -35,6 +35,11 @@ def upstream_aggregate(name: str) -> Aggregate:
     return Aggregate(f"upstream/{name}")
 
 
+def owner_aggregate(upstream: str) -> Aggregate:
+    """Of a server that only one replica runs at a time: which one."""
+    return Aggregate(f"owner/{upstream}")
+
+
 def replica_aggregate(replica: ReplicaId) -> Aggregate:
     return Aggregate(f"replica/{replica}")
 

@@ -19,6 +19,7 @@ from portero.domain.events import (
     CallDenied,
     ExecutionFailed,
     ExecutionOutcomeUnknown,
+    ExecutionQueued,
     ExecutionStarted,
     ExecutionSucceeded,
     LateOutcomeRecorded,
@@ -132,6 +133,10 @@ STARTED = ExecutionStarted(R1, 1, LEASE)
 EXECUTING = (*QUEUED, STARTED)
 EXECUTING_SAFE = (*PENDING_SAFE, CallApproved(ANA), ExecutionStarted(R1, 1, LEASE, retry_safe=True))
 ALLOWED = (REQUESTED, decided(Action.ALLOW), STARTED)
+ASKED_FOR = ExecutionQueued(R1, "d1", wait_ms=MINUTE, lease_ms=15 * SECOND)
+ELSEWHERE = (REQUESTED, decided(Action.ALLOW), ASKED_FOR)
+"""Allowed, and waiting for the replica that runs the server."""
+SAFE_ELSEWHERE = (REQUESTED, decided(Action.ALLOW), replace(ASKED_FOR, facts=SAFE))
 LOST = ExecutionOutcomeUnknown("the connection broke", 40)
 UNKNOWN = (*EXECUTING, LOST)
 

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from portero.domain.call import decide, evolve, timer
 from portero.domain.commands import (
@@ -38,7 +39,7 @@ from portero.domain.events import (
 from portero.domain.ids import Millis
 from portero.domain.values import SYSTEM, TERMINAL, Action, Resolution, Status
 from portero.errors import DecisionError
-from tests.domain.stories import ANA, BEN, CALL, DAY, HOUR, MINUTE, NOW, R1, R2, recorded, request
+from tests.domain.stories import ANA, ASKED_FOR, BEN, CALL, DAY, HOUR, MINUTE, NOW, R1, R2, SAFE, recorded, request
 
 people = st.sampled_from([ANA, BEN, SYSTEM])
 attempts = st.integers(0, 4)
@@ -124,7 +125,8 @@ def lives(draw: st.DrawFn) -> Life:
     life = Life()
     action = draw(st.sampled_from(Action))
     safe = draw(st.booleans())
-    life.append(decide(None, request(action, retry_safe=safe), NOW), NOW)
+    queued = draw(st.sampled_from([None, ASKED_FOR, replace(ASKED_FOR, facts=SAFE)]))
+    life.append(decide(None, request(action, retry_safe=safe, queued=queued), NOW), NOW)
     for (at, command), lead in draw(st.lists(moves, max_size=16)):
         life.ask(leads_on(life.state, at) if lead else command, at)
     return life
@@ -134,7 +136,8 @@ def lives(draw: st.DrawFn) -> Life:
 def races(draw: st.DrawFn) -> Life:
     """Replicas that decide on what they last saw; the log takes only what was decided on its newest version."""
     life = Life()
-    life.append(decide(None, request(draw(st.sampled_from([Action.ASK, Action.ALLOW]))), NOW), NOW)
+    action, queued = draw(st.sampled_from([Action.ASK, Action.ALLOW])), draw(st.sampled_from([None, ASKED_FOR]))
+    life.append(decide(None, request(action, queued=queued), NOW), NOW)
     seen = {replica: len(life.states) - 1 for replica in range(3)}
     for replica, looks, ((at, command), lead) in draw(
         st.lists(st.tuples(st.integers(0, 2), st.booleans(), moves), max_size=20)
@@ -257,7 +260,7 @@ def test_a_call_that_waits_for_time_has_a_timer_and_moves_when_it_rings(life):
     state = life.state
     if state.status not in {Status.PENDING, Status.QUEUED, Status.EXECUTING}:
         return
-    if state.status is Status.QUEUED and not state.asked:  # a person let it run again: it waits for no time
+    if state.status is Status.QUEUED and state.start_by is None:  # a person let it run again: it waits for no time
         return
     assert timer(state) is not None
     assert life.ask(Wake(), FAR)

@@ -6,11 +6,11 @@ from typing import Any
 from portero.domain import call as calls
 from portero.domain import commands as c
 from portero.domain import events as e
-from portero.domain.ids import ARCHIVE_AGGREGATE, LOCK_AGGREGATE, ClientId, Millis, ReplicaId
+from portero.domain.ids import ADMINS_AGGREGATE, ARCHIVE_AGGREGATE, LOCK_AGGREGATE, ClientId, Millis, ReplicaId
 from portero.domain.rule import rule_id
 from portero.domain.values import Action, Actor, Kind, Reason, Resolution, Tier, ToolFacts
 from portero.errors import DecisionError
-from tests.domain.stories import ANA, BEN, HOUR, MINUTE, NOW, request
+from tests.domain.stories import ANA, ASKED_FOR, BEN, HOUR, MINUTE, NOW, request
 from tests.projections.tape import Tape, call_id
 
 REPLICAS = [ReplicaId(f"r{number}") for number in range(3)]
@@ -50,6 +50,7 @@ class _Life:
             approval_expires_at=Millis(self.now + HOUR),
             lease_until=Millis(self.now + MINUTE),
             replica=pick(REPLICAS),
+            queued=pick([None, None, ASKED_FOR]),
         )
         self.decide(aggregate, None, command)
 
@@ -107,6 +108,8 @@ class _Life:
                 (f"rule/{rule_id(pattern, literal=False)}", e.RuleRemoved(BEN)),
                 (f"admin/{number}", e.AdminPaired(number, "Ana", 7)),
                 (f"admin/{number}", e.AdminRemoved(BEN)),
+                (ADMINS_AGGREGATE, e.AdminPaired(number, "Ben", 8)),
+                (ADMINS_AGGREGATE, e.AdminRemoved(BEN, number)),
                 (LOCK_AGGREGATE, e.AccessLocked(ANA)),
                 (LOCK_AGGREGATE, e.AccessUnlocked(ANA)),
             ]
@@ -128,6 +131,9 @@ class _Life:
                 (f"upstream/{name}", e.UpstreamConnected(replica, "s", "1", "2025-11-25", 3)),
                 (f"upstream/{name}", e.UpstreamLost(replica, "exit 1", 2, pick([True, False]), None)),
                 (f"upstream/{name}", e.CatalogueChanged(replica, "d", (tool,), ("q: no",))),
+                (f"upstream/{name}", e.CatalogueChanged(replica, "e", (tool,), lists="e")),
+                (f"owner/{name}", e.OwnershipTaken(replica, len(self.tape.log))),
+                (f"owner/{name}", e.OwnershipEnded(replica, 1, "stopped")),
                 ("system/log", e.HandlerGaveUp("execution", "call/1", 5, "boom")),
                 ("system/archive", e.SegmentArchived(1, self.random.randrange(2, 99), "d", "p", "l", 10, "5-0")),
                 ("system/archive", e.SegmentsRemoved(self.random.randrange(2, 99), "d")),

@@ -18,6 +18,7 @@ from tests.domain.stories import (
     COMPLETED,
     DENIED,
     DENIED_BY_POLICY,
+    ELSEWHERE,
     ERRED,
     EXECUTING,
     EXPIRED,
@@ -30,6 +31,7 @@ from tests.domain.stories import (
     REQUESTED,
     RUN_AGAIN,
     SECOND,
+    STARTED,
     SUCCEEDED,
     UNKNOWN,
 )
@@ -129,6 +131,15 @@ def test_a_lost_outcome_makes_a_task_of_any_call_at_its_place():
 
 def test_what_runs_is_listed_whether_asked_for_or_not():
     assert ids(many(EXECUTING, ALLOWED, PENDING, COMPLETED).view().calls.executing()) == [0, 1]
+
+
+def test_what_waits_to_start_is_listed_by_server_oldest_first_asked_for_or_not():
+    tape = many(QUEUED, ELSEWHERE, PENDING, (*ELSEWHERE, STARTED), QUEUED)
+    other = (replace(REQUESTED, upstream="gitlab"), *ELSEWHERE[1:])
+    calls = tape.call(*other, call=call_id(9)).view().calls
+    assert ids(calls.queued("github")) == [0, 1, 4]
+    assert ids(calls.queued("gitlab")) == [9]
+    assert calls.queued("gitea") == []
 
 
 def test_every_call_is_counted_where_it_stands():

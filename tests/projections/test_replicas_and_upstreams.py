@@ -158,3 +158,51 @@ def test_what_a_newer_release_says_of_the_archive_moves_its_version():
     archived = tape.view().archived
     assert archived is not None
     assert (archived.version, archived.last) == (3, 9)
+
+
+# --- servers of which there is one instance ---------------------------------------------------------------------------
+
+
+def taken(replica=R1, epoch=1):
+    return e.OwnershipTaken(replica, epoch)
+
+
+def shared(replica, lists):
+    return e.CatalogueChanged(replica, lists, (), lists=lists)
+
+
+def test_its_owner_is_known_and_that_it_has_none():
+    tape = running(R1, R2).write("owner/git", taken(R1, 3))
+    view = tape.view()
+    owner = view.owners.get("git")
+    assert ([owner.upstream for owner in view.owners], owner.replica, owner.epoch) == (["git"], R1, 3)
+    view = tape.write("owner/git", e.OwnershipEnded(R1, 3, "stopped"), at=NOW + MINUTE).view()
+    owner = view.owners.get("git")
+    assert (owner.replica, owner.since, owner.version, view.owners.get("gut")) == (None, NOW + MINUTE, 2, None)
+    assert [entry.detail for entry in view.activity.recent(2)] == ["stopped (on r1)", "on r1"]
+
+
+def test_only_its_owner_has_a_view_of_it():
+    tape = running(R1, R2).write("owner/git", taken(R1)).write("upstream/git", connected(R1), shared(R1, "a"))
+    tape.write("owner/git", taken(R2, 2))
+    assert tape.view().upstreams.states("git") == []
+    tape.write("upstream/git", connected(R2), shared(R2, "b"))
+    tape.write("upstream/git", lost(R1), shared(R1, "c"))  # what the former one has to say comes late
+    view = tape.view()
+    assert [(state.replica, state.connected) for state in view.upstreams.states("git")] == [(R2, True)]
+    assert view.upstreams.catalogue("git").lists == "b"
+
+
+def test_a_server_that_every_replica_runs_again_is_seen_by_all():
+    tape = running(R1, R2).write("owner/git", taken(R1)).write("upstream/git", connected(R2), tools("log", replica=R2))
+    view = tape.view()
+    assert ([state.replica for state in view.upstreams.states("git")], view.upstreams.catalogue("git").replica) == (
+        [R2],
+        R2,
+    )
+
+
+def test_what_cannot_be_read_of_an_owner_leaves_none():
+    owner = running(R1).write("owner/git", taken(R1), "OwnershipSplit").view().owners.get("git")
+    assert (owner.replica, owner.foreign) == (None, True)
+    assert running(R1).write("owner/git", "OwnershipSplit").view().owners.get("git") is None

@@ -50,6 +50,8 @@ _WORDS: Final = {
     "AccessUnlocked": "unlocked by",
     "UpstreamConnected": "connected",
     "UpstreamLost": "lost",
+    "OwnershipTaken": "taken over",
+    "OwnershipEnded": "given back",
     "HandlerGaveUp": "given up",
 }
 
@@ -58,7 +60,9 @@ DECISIONS: Final = frozenset(
 )
 RESULTS: Final = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionOutcomeUnknown", "LateOutcomeRecorded"})
 RULES: Final = frozenset(kind for kind in _WORDS if kind.startswith(("Grant", "Rule", "Admin", "Access")))
-UPSTREAMS: Final = frozenset({"UpstreamConnected", "UpstreamLost", "CatalogueChanged"})
+UPSTREAMS: Final = frozenset(
+    {"UpstreamConnected", "UpstreamLost", "CatalogueChanged", "OwnershipTaken", "OwnershipEnded"}
+)
 
 _NAMED: Final[dict[str, Callable[[Entry], bool]]] = {
     "": lambda entry: entry.type in DECISIONS | RESULTS | RULES | {"HandlerGaveUp", "ApprovalNotifyFailed"},
