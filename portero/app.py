@@ -2,11 +2,9 @@
 
 import asyncio
 import gc
-import math
 import secrets
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -34,7 +32,8 @@ from portero.gateway.asgi import create_asgi
 from portero.gateway.auth import credentials_of
 from portero.gateway.options import options_of
 from portero.gateway.serve import HttpServer, Listen, open_socket
-from portero.gateway.services import Readiness, Services
+from portero.gateway.services import Services
+from portero.gateway.vitals import Vitals
 from portero.log import Follower, Log, Timers, WorkQueue, open_log
 from portero.settings import Secret, Settings
 from portero.telegram.bot import Bot
@@ -51,18 +50,11 @@ WAITING_EXECUTIONS: Final = 64
 ASKABLE: Final = b'{"elicitation":{"form":{},"url":{}},"sampling":{}}'
 """What upstreams of the older era are told that clients can be asked; whether one can, shows when it is. Roots are left
 out: servers take them for folders that replace their own configured ones."""
-MAX_LAG: Final = 5_000
-"""Events behind the log from which on a replica says that it is not ready."""
 GC_THRESHOLDS: Final = (20_000, 20, 100)
 """Calls are not meant to leave cycles behind, and the usual thresholds make the collector run in the midst of them.
 
 Not measured by itself: together with drawing random letters in bulk, 299 became 261 to 269 µs a call on a busy machine.
 """
-STARTING_SECONDS: Final = 20.0
-"""So long a replica that has just started is not ready while it does not know yet what its servers offer: clients that
-a load balancer sent there would be told that their tools do not exist."""
-MAX_SILENCE_SECONDS: Final = 6.0
-"""The store is asked every two seconds; a replica that has not heard from it for so long is not ready."""
 
 
 def new_replica_id() -> ReplicaId:
@@ -175,16 +167,15 @@ class _Gateway:
         self._archiving: Archiving | None = None
         if settings.archive is not None and core.log.archive is not None:
             self._archiving = Archiving(core, core.log.archive, settings.archive)
-        self._stopping = False
-        self._patient_until = math.inf
+        self._vitals = Vitals(core, base.follower, self._upstreams, self._archive_sample)
         services = Services(
             options_of(settings, command),
             core,
             Requests(core, self._runner),
             base.decisions,
             self._upstreams,
-            self._readiness,
-            self._sample,
+            self._vitals.readiness,
+            self._vitals.sample,
         )
         hooks = [self._bot.webhook] if self._bot and self._bot.webhook else []
         gateway = create_asgi(services, credentials_of(settings, token), hooks=hooks)
@@ -197,7 +188,7 @@ class _Gateway:
         gc.set_threshold(*GC_THRESHOLDS)
         await self._presence.started(self._server.url, configured(self._settings, base.core))
         await self._upstreams.start()
-        self._patient_until = time.monotonic() + STARTING_SECONDS
+        self._vitals.started()
         self._start_loops(log)
         server = asyncio.create_task(self._server.run(), name="http")
         stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -227,13 +218,16 @@ class _Gateway:
             for name, loop in self._bot.loops.items():
                 start(name, loop)
 
+    def _archive_sample(self) -> telemetry.ArchiveSample:
+        return self._archiving.sample() if self._archiving else telemetry.ArchiveSample(0, overdue=False)
+
     async def _execute(self, queue: WorkQueue) -> None:
         handle, gave_up = self._executions.handle, self._executions.gave_up
         await queue.run(handle, concurrency=WAITING_EXECUTIONS, on_give_up=gave_up)
 
     async def _end(self, server: asyncio.Task[None]) -> None:
         """Readiness off, no new work, calls under way ended, upstreams stopped, and only then the log."""
-        self._stopping = self._runner.stopping = True
+        self._vitals.stopping = self._runner.stopping = True
         background = self._base.background
         await background.stop("execution", "notification", "timers")
         self._server.stop()
@@ -252,37 +246,3 @@ class _Gateway:
         if self._archiving is not None:
             self._archiving.testify()
         await self._presence.stopped("stopped")
-
-    # --- what operators see -----------------------------------------------------------------------------------------
-
-    def _readiness(self) -> Readiness:
-        log, follower = self._base.core.log, self._base.follower
-        reasons = []
-        if self._stopping:
-            reasons.append("This replica is stopping.")
-        starting = self._upstreams.starting
-        if starting and time.monotonic() < self._patient_until:
-            reasons.append(f"Its servers are being started: {', '.join(starting)}.")
-        if log.diverged is not None:
-            reasons.append(f"The log diverged: {log.diverged}")
-        elif log.away is not None:
-            reasons.append(f"The audit log cannot be written: {log.away}")
-        elif follower.silent > MAX_SILENCE_SECONDS:
-            reasons.append(f"The audit log was last heard {follower.silent:.0f} s ago.")
-        if follower.lag > MAX_LAG:
-            reasons.append(f"This replica is {follower.lag} events behind the log.")
-        return Readiness(tuple(reasons))
-
-    def _sample(self) -> telemetry.Sample:
-        view = self._base.core.view
-        return telemetry.Sample(
-            ready=self._readiness().ready,
-            lag=self._base.follower.lag,
-            sequence=view.seq,
-            pending=len(view.calls.pending()),
-            archive=self._archiving.sample() if self._archiving else telemetry.ArchiveSample(0, overdue=False),
-            upstreams=tuple(
-                telemetry.UpstreamSample(status.name, status.state.value, status.failures)
-                for status in self._upstreams.status()
-            ),
-        )
