@@ -1,6 +1,6 @@
 """What time brings: approvals and grants end, leases run out, notifications are tried again."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -9,7 +9,7 @@ from handlers.notification import Notifications
 from portero.domain import call as calls
 from portero.domain import grant as grants
 from portero.domain.commands import Wake
-from portero.domain.ids import Aggregate, CallId, GrantId, Millis, split_aggregate
+from portero.domain.ids import Aggregate, CallId, GrantId, Millis, SessionId, split_aggregate
 from portero.domain.values import SYSTEM, Status
 from portero.log import Write
 
@@ -20,14 +20,19 @@ class Expiry:
     """Answers timers. Any replica may; the version check lets one of them act.
 
     ``holds`` says whether a call runs in this very process: after a time without the log, or asleep, its lease is over
-    before the heartbeat can prolong it, but it is not lost.
+    before the heartbeat can prolong it, but it is not lost. ``wake_session`` answers the timers of sessions.
     """
 
     def __init__(
-        self, core: Core, notifications: Notifications, holds: Callable[[Aggregate], bool] = lambda _: False
+        self,
+        core: Core,
+        notifications: Notifications,
+        holds: Callable[[Aggregate], bool] = lambda _: False,
+        wake_session: Callable[[SessionId], Awaitable[Millis | None]] | None = None,
     ) -> None:
         self._core = core
         self._notifications = notifications
+        self._wake_session = wake_session
         self._holds = holds
 
     async def wake(self, aggregate: Aggregate) -> Millis | None:
@@ -40,6 +45,8 @@ class Expiry:
             return await self._wake_call(aggregate, CallId(identity))
         if kind == "grant":
             return await self._wake_grant(aggregate, GrantId(identity))
+        if kind == "session" and self._wake_session is not None:
+            return await self._wake_session(SessionId(identity))
         logger.warning("a timer of something unknown was dropped", aggregate=aggregate)
         return None
 

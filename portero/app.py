@@ -14,30 +14,26 @@ import structlog
 
 from handlers.archiving import Archiving, archive_place
 from handlers.background import Background
-from handlers.bridging import Bridge
 from handlers.core import Core
 from handlers.decisions import Decisions
-from handlers.execution import Executions
 from handlers.expiry import Expiry
 from handlers.loading import load_view
 from handlers.notification import Notifications
 from handlers.presence import Presence, configured
-from handlers.requests import Requests
-from handlers.running import Runner
 from handlers.snapshots import Snapshots
+from handlers.workings import Workings
 from portero import telemetry
-from portero.domain.events import CallCancelled
 from portero.domain.ids import ReplicaId
 from portero.gateway.asgi import create_asgi
 from portero.gateway.auth import credentials_of
 from portero.gateway.options import options_of
+from portero.gateway.sealing import Sealer
 from portero.gateway.serve import HttpServer, Listen, open_socket
 from portero.gateway.services import Services
 from portero.gateway.vitals import Vitals
 from portero.log import Follower, Log, Timers, WorkQueue, open_log
 from portero.settings import Secret, Settings
 from portero.telegram.bot import Bot
-from portero.upstream import Upstreams
 
 logger = structlog.get_logger("portero")
 
@@ -47,9 +43,6 @@ RECORD_SECONDS: Final = 3.0
 """How long outcomes that are known may take to reach the log then."""
 WAITING_EXECUTIONS: Final = 64
 """Approved calls that may wait at once for their upstreams to connect; one that has started does not count."""
-ASKABLE: Final = b'{"elicitation":{"form":{},"url":{}},"sampling":{}}'
-"""What upstreams of the older era are told that clients can be asked; whether one can, shows when it is. Roots are left
-out: servers take them for folders that replace their own configured ones."""
 GC_THRESHOLDS: Final = (20_000, 20, 100)
 """Calls are not meant to leave cycles behind, and the usual thresholds make the collector run in the midst of them.
 
@@ -128,7 +121,9 @@ async def serve(
     async with AsyncExitStack() as stack:
         stack.callback(sock.close)
         base = await stack.enter_async_context(connected(settings))
-        await _Gateway(settings, token, base, listen, sock, command=command).run(stop, announce)
+        sealer = await Sealer.of(base.core.log)
+        gateway = _Gateway(settings, token, base, listen, sock, command=command, sealer=sealer)
+        await gateway.run(stop, announce)
 
 
 class _Gateway:
@@ -143,26 +138,17 @@ class _Gateway:
         sock: socket.socket,
         *,
         command: str,
+        sealer: Sealer,
     ) -> None:
         self._settings, self._base = settings, base
         core = base.core
         self._presence = Presence(core)
-        bridge = Bridge(core)
-        self._upstreams = Upstreams(
-            settings.upstreams,
-            replica=core.log.replica,
-            on_event=self._presence.upstream,
-            mask=settings.scrub,
-            on_request=bridge.asked,
-            on_notification=bridge.told,
-            capabilities=ASKABLE,
-        )
-        self._runner = Runner(core, self._upstreams)
-        core.view.subscribe(self._runner.seen, CallCancelled)
-        self._executions = Executions(core, self._runner, self._upstreams)
+        self._workings = Workings(core, settings.upstreams, on_event=self._presence.upstream, mask=settings.scrub)
+        self._upstreams, self._runner = self._workings.upstreams, self._workings.runner
+        self._executions = self._workings.executions
         self._bot = Bot(core, base.decisions, settings.telegram) if settings.telegram else None
         self._notifications = Notifications(core, self._bot.notifier if self._bot else None)
-        self._expiry = Expiry(core, self._notifications, self._runner.holds)
+        self._expiry = Expiry(core, self._notifications, self._runner.holds, self._workings.subscriptions.wake)
         self._snapshots = Snapshots(core)
         self._archiving: Archiving | None = None
         if settings.archive is not None and core.log.archive is not None:
@@ -171,15 +157,17 @@ class _Gateway:
         services = Services(
             options_of(settings, command),
             core,
-            Requests(core, self._runner),
+            self._workings.requests,
             base.decisions,
+            self._workings.subscriptions,
+            sealer,
             self._upstreams,
             self._vitals.readiness,
             self._vitals.sample,
         )
         hooks = [self._bot.webhook] if self._bot and self._bot.webhook else []
         gateway = create_asgi(services, credentials_of(settings, token), hooks=hooks)
-        self._server = HttpServer(gateway.app, listen, sock, before_stop=gateway.begin_stop)
+        self._server = HttpServer(gateway.app, listen, sock, before_stop=gateway.listeners.close)
 
     async def run(self, stop: asyncio.Event, announce: Callable[[Started], None]) -> None:
         base = self._base
@@ -187,7 +175,7 @@ class _Gateway:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         await self._presence.started(self._server.url, configured(self._settings, base.core))
-        await self._upstreams.start()
+        await self._workings.start()
         self._vitals.started()
         self._start_loops(log)
         server = asyncio.create_task(self._server.run(), name="http")
@@ -205,13 +193,15 @@ class _Gateway:
     def _start_loops(self, log: Log) -> None:
         start, clock = self._base.background.start, self._base.core.clock
         start("presence", self._presence.run)
-        start("leases", self._runner.heartbeat)
+        for name, loop in self._workings.loops.items():
+            start(name, loop)
         start("snapshots", self._snapshots.run)
         if self._archiving is not None:
             start("archive", self._archiving.run)
         start("timers", Timers(log, self._expiry.wake, clock).run)
         executing = WorkQueue(log, "execution", clock)
-        start("execution", lambda: self._execute(executing))
+        handle, gave_up = self._executions.handle, self._executions.gave_up
+        start("execution", lambda: executing.run(handle, concurrency=WAITING_EXECUTIONS, on_give_up=gave_up))
         notifying = WorkQueue(log, "notification", clock)
         start("notification", lambda: notifying.run(self._notifications.handle))
         if self._bot is not None:
@@ -220,10 +210,6 @@ class _Gateway:
 
     def _archive_sample(self) -> telemetry.ArchiveSample:
         return self._archiving.sample() if self._archiving else telemetry.ArchiveSample(0, overdue=False)
-
-    async def _execute(self, queue: WorkQueue) -> None:
-        handle, gave_up = self._executions.handle, self._executions.gave_up
-        await queue.run(handle, concurrency=WAITING_EXECUTIONS, on_give_up=gave_up)
 
     async def _end(self, server: asyncio.Task[None]) -> None:
         """Readiness off, no new work, calls under way ended, upstreams stopped, and only then the log."""
@@ -242,7 +228,7 @@ class _Gateway:
         if self._bot is not None:
             await background.stop(*self._bot.loops)
             await self._bot.stop()
-        await background.stop("presence", "leases", "snapshots", "archive")
+        await background.stop("presence", *self._workings.loops, "snapshots", "archive")
         if self._archiving is not None:
             self._archiving.testify()
         await self._presence.stopped("stopped")

@@ -23,3 +23,5 @@ class Limits:
     """Clients whose recently used tools are known."""
     recent_tools: int = 20
     """For each of them."""
+    sessions: int = 10_000
+    """Sessions without a subscription of which something is known."""

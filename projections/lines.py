@@ -91,6 +91,12 @@ def _catalogue(event: e.CatalogueChanged) -> Line:
     return Line(None, _short(f"{len(event.tools)} tools{dropped}"))
 
 
+def _watched(event: e.ResourcesSubscribed | e.ResourcesUnsubscribed) -> Line:
+    names = ", ".join(f"{item.upstream}/resource:{item.uri}" for item in event.resources)
+    reason = getattr(event, "reason", None)
+    return Line(detail=_short(f"{names} ({reason})" if reason else names))
+
+
 def _configured(event: e.ConfigLoaded) -> Line:
     skipped = f"; skipped: {', '.join(event.skipped)}" if event.skipped else ""
     return Line(None, _short(f"{len(event.upstream_names)} upstreams{skipped}"))
@@ -117,6 +123,8 @@ _LINES: Final[dict[Any, Callable[[Any], Line]]] = {
     e.CatalogueChanged: _catalogue,
     e.OwnershipTaken: lambda event: Line(None, f"on {event.replica}"),
     e.OwnershipEnded: lambda event: Line(None, _short(f"{event.reason} (on {event.replica})")),
+    e.ResourcesSubscribed: _watched,
+    e.ResourcesUnsubscribed: _watched,
     e.ReplicaStarted: lambda event: Line(None, f"{event.version}, process {event.pid} on {event.host}"),
     e.ReplicaStopped: lambda event: Line(None, _short(event.reason)),
     e.ConfigLoaded: _configured,

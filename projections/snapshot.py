@@ -19,6 +19,7 @@ from projections.config import Loaded
 from projections.grants import GrantsState
 from projections.recent import RecentState
 from projections.replicas import Replica
+from projections.sessions import SessionsState
 from projections.upstreams import UpstreamsState
 
 FORMAT: Final = 5
@@ -46,6 +47,7 @@ class Snapshot:
     replicas: tuple[Replica, ...]
     config: tuple[Loaded, ...]
     admins: AdminsState
+    sessions: SessionsState
 
 
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")

@@ -23,6 +23,7 @@ from projections.owners import Owners
 from projections.recent import Recent
 from projections.replicas import Replicas
 from projections.rules import Rules
+from projections.sessions import Sessions
 from projections.snapshot import Snapshot
 from projections.upstreams import Upstreams
 from projections.waiting import Waiting
@@ -33,6 +34,9 @@ Subscriber = Callable[[Recorded[Event | None]], None]
 
 _POLICY_TYPES: Final = frozenset(cls.__name__ for cls in POLICY_EVENTS)
 """By name, because an event that cannot be read moves the policy version like one that can."""
+
+_SHOWN: Final = frozenset({e.ResourcesSubscribed, e.ResourcesUnsubscribed})
+"""Of what clients say of their sessions, what people may want to see among the activity."""
 
 
 class View:
@@ -56,6 +60,7 @@ class View:
         self.replicas = Replicas(limits)
         self.config = Config()
         self.admins = Admins()
+        self.sessions = Sessions(limits)
         self._waiting = Waiting()
         self._subscribers: dict[type | None, tuple[Subscriber, ...]] = {}
         """By the type of event they want to hear of; None: of all."""
@@ -137,6 +142,7 @@ class View:
         view.replicas.load(state.replicas)
         view.config.load(state.config)
         view.admins.load(state.admins)
+        view.sessions.load(state.sessions)
         return view
 
     def digest(self) -> str:
@@ -160,6 +166,7 @@ class View:
             self.replicas.dump(),
             self.config.dump(),
             self.admins.dump(),
+            self.sessions.dump(),
         )
 
     # --- folding ------------------------------------------------------------------------------------------------------
@@ -175,7 +182,9 @@ class View:
         table |= dict.fromkeys(_members(e.AdminEvent), self._admin)
         table |= dict.fromkeys(_members(e.UpstreamEvent), self._upstream)
         table |= dict.fromkeys(_members(e.OwnerEvent), self._owner)
+        table |= dict.fromkeys(_members(e.SessionEvent), self._session)
         table |= {
+            e.ResourceUpdated: self.sessions.fold_update,
             e.PolicyDecided: self._policy,
             e.ReplicaStarted: self._replica,
             e.ReplicaStopped: self._replica,
@@ -233,6 +242,11 @@ class View:
         if owner is None or owner.replica in {None, event.replica}:
             return False
         return event.lists is not None if isinstance(event, e.CatalogueChanged) else isinstance(event, e.UpstreamLost)
+
+    def _session(self, recorded: Recorded[Any]) -> None:
+        self.sessions.fold(recorded)
+        if type(recorded.event) in _SHOWN:
+            self.activity.fold(recorded)
 
     def _replica(self, recorded: Recorded[Any]) -> None:
         """One that starts again, or is forgotten, leaves nothing behind of its former life."""

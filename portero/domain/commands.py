@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from portero.domain.events import ExecutionQueued
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
-from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts
+from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts, Watched
 
 
 class RequestCall(Struct, frozen=True):
@@ -173,3 +173,33 @@ class EndOwnership(Struct, frozen=True):
 
 
 OwnerCommand = TakeOwnership | EndOwnership
+
+
+class OpenStream(Struct, frozen=True):
+    client: ClientId
+    replica: ReplicaId
+    stream: str
+
+
+class Subscribe(Struct, frozen=True):
+    client: ClientId
+    resources: tuple[Watched, ...]
+
+
+class Unsubscribe(Struct, frozen=True):
+    """``resources`` None: all that there are."""
+
+    resources: tuple[Watched, ...] | None = None
+    reason: str | None = None
+
+
+class SetLevel(Struct, frozen=True):
+    client: ClientId
+    level: str
+
+
+class EndSession(Struct, frozen=True):
+    client: ClientId
+
+
+SessionCommand = OpenStream | Subscribe | Unsubscribe | SetLevel | EndSession

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar, get_args
 from msgspec import Struct
 
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
-from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts
+from portero.domain.values import Action, Actor, Kind, Reason, Resolution, ToolFacts, Watched
 
 NO_FACTS = ToolFacts()
 
@@ -284,6 +284,52 @@ class OwnershipEnded(Struct, frozen=True):
     reason: str
 
 
+class ResourceUpdated(Struct, frozen=True):
+    """An upstream said that a resource has changed which somebody subscribed to; ``uri`` is the fake side."""
+
+    uri: str
+
+
+# --- session ------------------------------------------------------------------------------------------------------
+
+
+class StreamOpened(Struct, frozen=True):
+    """A client holds a stream of notices open. Of several of one session, only the newest is written to."""
+
+    client: ClientId
+    replica: ReplicaId
+    stream: str
+
+
+class ResourcesSubscribed(Struct, frozen=True):
+    client: ClientId
+    resources: tuple[Watched, ...]
+
+
+class ResourcesUnsubscribed(Struct, frozen=True):
+    """``reason``: why, where it was not the client who said so."""
+
+    resources: tuple[Watched, ...]
+    reason: str | None = None
+
+
+class LogLevelSet(Struct, frozen=True):
+    client: ClientId
+    level: str
+
+
+class RequestCancelled(Struct, frozen=True):
+    """A client of the older era calls off a request that some other replica holds."""
+
+    client: ClientId
+    request: str
+    """SHA-256, hex, of the JSON-RPC id: what a client writes into it is its own."""
+
+
+class SessionEnded(Struct, frozen=True):
+    client: ClientId
+
+
 # --- system -------------------------------------------------------------------------------------------------------
 
 
@@ -390,6 +436,9 @@ RuleEvent = RuleSet | RuleRemoved
 AdminEvent = AdminPaired | AdminRemoved
 UpstreamEvent = UpstreamConnected | UpstreamLost | CatalogueChanged
 OwnerEvent = OwnershipTaken | OwnershipEnded
+SessionEvent = (
+    StreamOpened | ResourcesSubscribed | ResourcesUnsubscribed | LogLevelSet | RequestCancelled | SessionEnded
+)
 SystemEvent = (
     ReplicaStarted
     | ReplicaStopped
@@ -401,7 +450,17 @@ SystemEvent = (
     | SegmentsRemoved
     | LogDiverged
 )
-Event = CallEvent | GrantEvent | RuleEvent | AdminEvent | UpstreamEvent | OwnerEvent | SystemEvent
+Event = (
+    CallEvent
+    | GrantEvent
+    | RuleEvent
+    | AdminEvent
+    | UpstreamEvent
+    | OwnerEvent
+    | ResourceUpdated
+    | SessionEvent
+    | SystemEvent
+)
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 """Event classes by the name that stands in the log."""

@@ -11,6 +11,8 @@ RuleId = NewType("RuleId", str)
 ClientId = NewType("ClientId", str)
 """The name of a client, as in ``config/clients.json``; ``default`` for ``BEARER_TOKEN``."""
 ReplicaId = NewType("ReplicaId", str)
+SessionId = NewType("SessionId", str)
+"""What a client of the older era, or one stream of notices of the newer one, is known by on the log."""
 Seq = NewType("Seq", int)
 """Dense position of an event on the log, from 1."""
 Millis = NewType("Millis", int)
@@ -29,6 +31,10 @@ def grant_aggregate(grant: GrantId) -> Aggregate:
 
 def rule_aggregate(rule: RuleId) -> Aggregate:
     return Aggregate(f"rule/{rule}")
+
+
+def session_aggregate(session: SessionId) -> Aggregate:
+    return Aggregate(f"session/{session}")
 
 
 def upstream_aggregate(name: str) -> Aggregate:

@@ -102,3 +102,10 @@ class ToolFacts(Struct, frozen=True):
     open_world: bool | None = None
     definition: str = ""
     """Digest of the whole tool definition as the upstream gave it."""
+
+
+class Watched(Struct, frozen=True):
+    """A resource that a client wants to hear of; ``uri`` is the fake side."""
+
+    upstream: str
+    uri: str

@@ -13,6 +13,7 @@ from portero.gateway.eras import is_modern
 from portero.gateway.http import ALLOW_POST, CHALLENGE, Accepts, Header, Refusal, is_json
 from portero.gateway.options import Options
 from portero.gateway.origin import Origins
+from portero.gateway.sessions import SESSION, Session, Sessions
 
 ONCE_ONLY: Final = frozenset(
     {
@@ -24,6 +25,8 @@ ONCE_ONLY: Final = frozenset(
         b"mcp-protocol-version",
         b"mcp-method",
         b"mcp-name",
+        b"mcp-session-id",
+        b"last-event-id",
     }
 )
 """Headers whose first and last copy must not tell two readers two things."""
@@ -40,14 +43,17 @@ class Inbound:
     accepts_stream: bool
     receive: Receive
     send: Send
+    session: Session
+    """Of the older era; a client that has none, or speaks the newer one, has the one that stands for its token."""
 
 
 class Admission:
     """Lets requests in, or raises Refusal."""
 
-    def __init__(self, options: Options, clients: Clients) -> None:
+    def __init__(self, options: Options, clients: Clients, sessions: Sessions) -> None:
         self._limit = options.body_limit
         self._clients = clients
+        self._sessions = sessions
         self._origins = Origins(options.host, options.allowed_hosts, options.allowed_origins)
         self._accepts = Accepts()
 
@@ -63,19 +69,29 @@ class Admission:
         client = self._clients.authenticate(headers.get(b"authorization"))
         if client is None:
             raise Refusal(401, UNAUTHORIZED, _unauthorized(headers), CHALLENGE, reason="unauthorized")
+        modern = is_modern(headers.get(b"mcp-protocol-version"))
+        given = headers.get(SESSION)
+        session = self._sessions.without_id(client) if modern or given is None else self._session(client, given)
+        accepts_json, accepts_stream = self._accepts(headers.get(b"accept"))
+        inbound = Inbound(client, _peer(scope), headers, modern, accepts_stream, receive, send, session)
         if scope["method"] != "POST":  # type: ignore[typeddict-item] # routed as HTTP
-            text = "This endpoint takes POST only; there are no sessions."
-            raise Refusal(405, INVALID_REQUEST, text, ALLOW_POST, reason="method")
+            _check_stream(scope["method"], inbound)  # type: ignore[typeddict-item]
+            return inbound
         if not is_json(headers.get(b"content-type")):
             raise Refusal(415, INVALID_REQUEST, "The Content-Type must be application/json.", reason="content-type")
-        accepts_json, accepts_stream = self._accepts(headers.get(b"accept"))
         if not accepts_json:
             raise Refusal(406, INVALID_REQUEST, "The client must accept application/json.", reason="accept")
         length = headers.get(b"content-length")
         if length is not None and (not length.isdigit() or int(length) > self._limit):
             raise self.too_large()
-        modern = is_modern(headers.get(b"mcp-protocol-version"))
-        return Inbound(client, _peer(scope), headers, modern, accepts_stream, receive, send)
+        return inbound
+
+    def _session(self, client: ClientId, given: bytes) -> Session:
+        session = self._sessions.read(client, given)
+        if session is None:
+            text = "This session has ended, or is not one of this server's. Initialize again, without a session id."
+            raise Refusal(404, INVALID_REQUEST, text, reason="session")
+        return session
 
     def too_large(self) -> Refusal:
         return Refusal(413, TOO_LARGE, f"The body is larger than {self._limit // 1024} KiB.", reason="too-large")
@@ -85,6 +101,15 @@ def _unauthorized(headers: Mapping[bytes, bytes]) -> str:
     if b"authorization" not in headers:
         return "A bearer token is needed: send the header Authorization: Bearer TOKEN."
     return "The bearer token is not one of this server's. Check it against BEARER_TOKEN or config/clients.json."
+
+
+def _check_stream(method: str, inbound: Inbound) -> None:
+    """Raises Refusal unless this is a GET or DELETE of a session."""
+    if inbound.modern or SESSION not in inbound.headers or method not in {"GET", "DELETE"}:
+        text = f"{method} needs a session of protocol version 2025-11-25 or older. Requests are sent with POST."
+        raise Refusal(405, INVALID_REQUEST, text, ALLOW_POST, reason="method")
+    if method == "GET" and not inbound.accepts_stream:
+        raise Refusal(406, INVALID_REQUEST, "The client must accept text/event-stream.", reason="accept")
 
 
 def _refuse_repeated(lines: Sequence[Header]) -> None:

@@ -17,25 +17,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from portero import telemetry
 from portero.errors import INTERNAL_ERROR, INVALID_REQUEST
 from portero.gateway import wire
-from portero.gateway.admission import Admission
-from portero.gateway.auth import Clients, Credential
-from portero.gateway.backchannel import Channels, LogLevels, Questions
-from portero.gateway.calls import Calls
-from portero.gateway.dispatch import Dispatch
+from portero.gateway.auth import Credential
 from portero.gateway.endpoint import Endpoint
 from portero.gateway.hooks import Hook, hook_route
-from portero.gateway.listen import Listeners
-from portero.gateway.lists import ToolLists
-from portero.gateway.methods import Methods
-from portero.gateway.offers import Offers
+from portero.gateway.listeners import Listeners
 from portero.gateway.options import Options
 from portero.gateway.origin import Origins
-from portero.gateway.results import Results
+from portero.gateway.parts import Parts
 from portero.gateway.services import Services
-from portero.gateway.taskext import TaskExtension
-from portero.gateway.tasks import Tasks
-from portero.gateway.upstream_tasks import UpstreamTasks
-from portero.gateway.virtual import VirtualTools
 
 PATHS = ("/mcp", "/mcp/message")
 WARM_UP_AFTER_SECONDS: Final = 3.0
@@ -46,8 +35,8 @@ class Gateway:
     """The application, and what must be called from outside of it."""
 
     app: Litestar
-    begin_stop: Callable[[], None]
-    """Ends the open streams in good order; to be called before the server stops to take requests."""
+    listeners: Listeners
+    """The open streams; to be closed before the server stops to take requests."""
     in_flight: Callable[[], int]
 
 
@@ -59,57 +48,21 @@ def create_asgi(
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> Gateway:
     """Builds the application. It follows the log and the catalogue from the start of its lifespan to the end."""
-    results = Results(services.options.version)
-    tasks = Tasks(services)
-    upstream_tasks = UpstreamTasks(services, results)
-    questions, levels = Questions(), LogLevels()
-    calls = Calls(services, results, Channels(questions, levels), upstream_tasks)
-    virtual = VirtualTools(services, results, calls, tasks)
-    lists = ToolLists(services, results, virtual)
-    extension = TaskExtension(services, results, tasks, upstream_tasks)
-    offers = Offers(services, results, calls)
-    listeners = Listeners(services.options, lists, results, extension)
-    methods = Methods(
-        services,
-        results,
-        calls,
-        virtual,
-        levels,
-        shared={
-            "tools/list": lists.tools_list,
-            "prompts/list": offers.prompts_list,
-            "prompts/get": offers.prompts_get,
-            "resources/list": offers.resources_list,
-            "resources/templates/list": offers.templates_list,
-            "resources/read": offers.resources_read,
-            "completion/complete": offers.complete,
-        },
-        modern={"tasks/get": extension.get, "tasks/update": extension.update, "tasks/cancel": extension.cancel},
-    )
-    admission = Admission(services.options, Clients(credentials))
-    endpoint = Endpoint(
-        services.options, admission, questions, Dispatch(methods, listeners, services.core.replacer.to_fake_result)
-    )
+    parts = Parts(services, credentials)
 
     @asynccontextmanager
     async def following(_: Litestar) -> AsyncIterator[None]:
-        unsubscribe = [
-            services.core.view.subscribe(tasks.seen),
-            services.core.view.subscribe(listeners.seen),
-            services.upstreams.subscribe(listeners.catalogue_changed),
-        ]
+        end = parts.follow()
         warming_up = asyncio.create_task(_warm_up())
         try:
             yield
         finally:
             warming_up.cancel()
-            listeners.close()
-            for end in unsubscribe:
-                end()
+            end()
 
     app = Litestar(
         route_handlers=[
-            mcp_route(endpoint),
+            mcp_route(parts.endpoint),
             health,
             ready_route(services),
             metrics_route(services),
@@ -120,7 +73,7 @@ def create_asgi(
         openapi_config=None,
         logging_config=None,
     )
-    return Gateway(app, listeners.close, endpoint.flights.__len__)
+    return Gateway(app, parts.listeners, parts.endpoint.flights.__len__)
 
 
 async def _warm_up() -> None:

@@ -14,11 +14,11 @@ from portero.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError
 from portero.gateway import sessions, wire
 from portero.gateway.reply import Reply
 from portero.gateway.request import Request
+from projections import View
 
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 DEFAULT_LEVEL: Final = "info"
 """What a client of the older era gets that has not set a level: the protocol leaves it to the server."""
-MAX_LEVELS: Final = 4_096
 ANSWER_SECONDS: Final = 600.0
 """How long a person may take over a question."""
 NO_CAPABILITIES: Final = b"{}"
@@ -88,27 +88,6 @@ def _refusal(raw: Raw) -> RpcError:
     return RpcError(error.code, error.message, error.data)
 
 
-class LogLevels:
-    """What clients of the older era have set with ``logging/setLevel``; the longest unused is forgotten first."""
-
-    def __init__(self) -> None:
-        self._levels: dict[tuple[ClientId, bytes | None], str] = {}
-
-    def set(self, request: Request, level: str) -> None:
-        key = _session_key(request)
-        self._levels.pop(key, None)
-        self._levels[key] = level
-        if len(self._levels) > MAX_LEVELS:
-            del self._levels[next(iter(self._levels))]
-
-    def get(self, request: Request) -> str:
-        return self._levels.get(_session_key(request), DEFAULT_LEVEL) if self._levels else DEFAULT_LEVEL
-
-
-def _session_key(request: Request) -> tuple[ClientId, bytes | None]:
-    return request.client, request.headers.get(sessions.SESSION)
-
-
 class ClientChannel:
     """See ``handlers.bridging.Channel``."""
 
@@ -137,7 +116,7 @@ class ClientChannel:
             return
         stream = self._reply.stream()
         if stream is not None:
-            stream.push(wire.notification(method, Raw(params)))
+            stream.push(wire.notification(method, Raw(params)), droppable=True)
 
     def _wants(self, params: bytes) -> bool:
         if self.log_level is None:
@@ -167,21 +146,22 @@ class ClientChannel:
 class Channels:
     """Makes the channel of a request."""
 
-    def __init__(self, questions: Questions, levels: LogLevels) -> None:
+    def __init__(self, questions: Questions, view: View) -> None:
         self._questions = questions
-        self._levels = levels
+        self._view = view
 
     def of(self, request: Request) -> ClientChannel | None:
         """None where a client of the newer era declares nothing and wants no messages: there is nothing to carry."""
         if not request.modern:
-            letters = sessions.letters_of(request.headers.get(sessions.SESSION))
+            session = request.session
+            state = self._view.sessions.get(session.key)
             return ClientChannel(
                 request.client,
                 request.reply,
                 self._questions,
-                letters=letters,
-                capabilities=sessions.capabilities_of(letters),
-                log_level=self._levels.get(request),
+                letters=session.letters,
+                capabilities=session.capabilities,
+                log_level=(state.level if state is not None else None) or DEFAULT_LEVEL,
             )
         capabilities = request.capabilities
         level = _meta_level(request.meta)

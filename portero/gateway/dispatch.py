@@ -9,7 +9,7 @@ import structlog
 from portero.errors import HTTP_STATUS, INTERNAL_ERROR, LOG_UNAVAILABLE, CallError, LogError, RpcError
 from portero.gateway import wire
 from portero.gateway.admission import Inbound
-from portero.gateway.listen import Listeners
+from portero.gateway.listen import Listening
 from portero.gateway.methods import Methods
 from portero.gateway.reply import BatchReply, HttpReply
 from portero.gateway.request import Request
@@ -24,11 +24,11 @@ OK: Final = 200
 class Dispatch:
     """Answers requests. Raises nothing but CancelledError."""
 
-    def __init__(self, methods: Methods, listeners: Listeners, mask: Callable[[bytes], bytes]) -> None:
+    def __init__(self, methods: Methods, listening: Listening, mask: Callable[[bytes], bytes]) -> None:
         """``mask`` hides real values in JSON: an error may quote what a client sent."""
         self._mask = mask
         self._methods = methods
-        self._listeners = listeners
+        self._listening = listening
 
     async def answer(self, inbound: Inbound, message: wire.Message, reply: HttpReply | BatchReply) -> tuple[int, bytes]:
         """The HTTP status and the JSON-RPC answer. The older era answers every request with 200, errors too."""
@@ -37,7 +37,7 @@ class Dispatch:
         try:
             request = Request(inbound, message, reply)
             if inbound.modern and request.method == LISTEN:
-                return OK, wire.result(request_id, await self._listeners.listen(request))
+                return OK, wire.result(request_id, await self._listening.listen(request))
             result = await self._methods.get(request)(request)
         except RpcError as error:
             return _status(error, inbound), rpc_error(error, request_id, self._mask)

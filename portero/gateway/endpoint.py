@@ -10,16 +10,18 @@ from typing import Final
 from litestar.types import Receive, Scope, Send
 from msgspec import UNSET
 
-from portero.errors import HTTP_STATUS, INTERNAL_ERROR, INVALID_REQUEST, UNSUPPORTED_VERSION, RpcError
+from portero.errors import HTTP_STATUS, INTERNAL_ERROR, INVALID_REQUEST, RpcError
 from portero.gateway import wire
 from portero.gateway.admission import Admission, Inbound
-from portero.gateway.backchannel import Questions
+from portero.gateway.cancelling import flight_key
 from portero.gateway.dispatch import Dispatch, rpc_error
-from portero.gateway.eras import BATCH_VERSION, SUPPORTED_VERSIONS, unsupported_version_data
-from portero.gateway.flights import Flight, Flights, flight_key
+from portero.gateway.eras import BATCH_VERSION
+from portero.gateway.flights import Flight
 from portero.gateway.http import BodyTooLarge, ClientGone, Refusal, read_body, send_empty, send_json, send_refusal
+from portero.gateway.incoming import Incoming
 from portero.gateway.options import Options
 from portero.gateway.reply import BatchReply, HttpReply
+from portero.gateway.streams import Streams
 from portero.telemetry import REFUSED_REQUESTS
 
 MAX_BATCH: Final = 100
@@ -32,17 +34,28 @@ REQUEST_CANCELLED: Final = -32800
 class Endpoint:
     """The ASGI application behind ``/mcp`` and ``/mcp/message``."""
 
-    def __init__(self, options: Options, admission: Admission, questions: Questions, dispatch: Dispatch) -> None:
+    def __init__(
+        self,
+        options: Options,
+        admission: Admission,
+        streams: Streams,
+        incoming: Incoming,
+        dispatch: Dispatch,
+    ) -> None:
         self._options = options
         self._admission = admission
-        self._questions = questions
+        self._streams = streams
+        self._incoming = incoming
         self._dispatch = dispatch
-        self.flights = Flights(options.disconnect_seconds, options.keepalive_seconds, options.alive_seconds)
+        self.flights = incoming.flights
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
             inbound = self._admission.admit(scope, headers, receive, send)
+            if scope["method"] != "POST":  # type: ignore[typeddict-item] # routed as HTTP
+                await self._streams.serve(scope["method"], inbound)  # type: ignore[typeddict-item]
+                return
             try:
                 body = await read_body(receive, self._options.body_limit)
             except BodyTooLarge:
@@ -66,7 +79,7 @@ class Endpoint:
             if body.lstrip()[:1] == b"[":
                 await self._serve_batch(inbound, body)
                 return
-            self._take(inbound, wire.decode(body))
+            await self._incoming.take(inbound, wire.decode(body))
         except RpcError as error:
             status = HTTP_STATUS.get(error.code, 400)
             await send_json(inbound.send, status, rpc_error(error, _id_of(error)))
@@ -83,7 +96,7 @@ class Endpoint:
             return
         reply = HttpReply(inbound.send, can_stream=inbound.accepts_stream, keepalive=self._options.keepalive_seconds)
         task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment] # a request runs in a task
-        flight = Flight(task, inbound.receive, reply, self._key(inbound, request_id), modern=inbound.modern)
+        flight = Flight(task, inbound.receive, reply, flight_key(inbound, request_id), modern=inbound.modern)
         self.flights.add(flight)
         try:
             status, answer = await self._dispatch.answer(inbound, message, reply)
@@ -107,28 +120,6 @@ class Endpoint:
                 200, wire.error(request_id, REQUEST_CANCELLED, "The client cancelled the request.")
             )
 
-    def _key(self, inbound: Inbound, request_id: bytes) -> tuple[object, ...]:
-        return flight_key(inbound.client, inbound.peer, inbound.headers.get(b"mcp-session-id"), request_id)
-
-    # --- what has no answer -----------------------------------------------------------------------------------------
-
-    def _take(self, inbound: Inbound, message: wire.Message) -> None:
-        """A notification or a response. Raises RpcError when the era does not take it."""
-        if message.method is UNSET:
-            answers = message.id is not UNSET and (message.result is not UNSET or message.error is not UNSET)
-            if inbound.modern or not answers:
-                raise wire.BadMessage(INVALID_REQUEST, "The body must be one JSON-RPC request or notification.")
-            self._questions.answered(inbound.client, message)
-        elif inbound.modern:
-            requested = inbound.headers[b"mcp-protocol-version"].decode("latin-1")
-            if requested not in SUPPORTED_VERSIONS:
-                data = unsupported_version_data(requested)
-                raise RpcError(UNSUPPORTED_VERSION, "Unsupported protocol version.", data)
-        elif message.method == "notifications/cancelled":
-            cancelled = wire.cancelled_request(message)
-            if cancelled is not None:
-                self.flights.cancel(self._key(inbound, cancelled))
-
     # --- batches ----------------------------------------------------------------------------------------------------
 
     async def _serve_batch(self, inbound: Inbound, body: bytes) -> None:
@@ -151,7 +142,7 @@ class Endpoint:
             if message.method == "initialize":
                 raise wire.BadMessage(INVALID_REQUEST, "initialize must not be part of a batch.", wire.id_of(part))
             if message.method is UNSET or message.id is UNSET:
-                self._take(inbound, message)
+                await self._incoming.take(inbound, message)
                 return None
         except RpcError as error:
             return rpc_error(error, _id_of(error))

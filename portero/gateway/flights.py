@@ -4,11 +4,11 @@ One timer serves all, and only while there are any: a request that is answered a
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from litestar.types import Receive
 
-from portero.domain.ids import ClientId
 from portero.gateway.reply import HttpReply
 
 TICK_SECONDS: Final = 0.1
@@ -20,7 +20,13 @@ class Flight:
     __slots__ = ("gone", "key", "modern", "receive", "reply", "since", "spoke", "streaming", "task", "watcher")
 
     def __init__(
-        self, task: asyncio.Task[None], receive: Receive, reply: HttpReply, key: tuple[object, ...], *, modern: bool
+        self,
+        task: asyncio.Task[None],
+        receive: Receive,
+        reply: HttpReply,
+        key: tuple[str, str, str, bytes],
+        *,
+        modern: bool,
     ) -> None:
         self.task = task
         self.receive = receive
@@ -64,12 +70,13 @@ class Flights:
         if flight.watcher is not None:
             flight.watcher.cancel()
 
-    def cancel(self, key: tuple[object, ...]) -> bool:
-        """Cancels the one request that ``key`` names; of two with that key (two programs, one token) neither.
+    def cancel(self, key: tuple[str, str, str, bytes]) -> bool:
+        """Cancels the one request that ``key`` names; of two with that key (two programs, one token) neither."""
+        return self.cancel_where(lambda flight: flight.key == key)
 
-        Only of the older era: a modern client calls off by leaving, and would be left without an answer.
-        """
-        found = [flight for flight in self._flights if flight.key == key and not flight.modern]
+    def cancel_where(self, named: Callable[[Flight], bool]) -> bool:
+        """Only of the older era: a modern client calls off by leaving, and would be left without an answer."""
+        found = [flight for flight in self._flights if not flight.modern and named(flight)]
         if len(found) != 1:
             return False
         found[0].cancel()
@@ -96,8 +103,3 @@ class Flights:
         while (await flight.receive())["type"] != "http.disconnect":
             pass
         flight.cancel()
-
-
-def flight_key(client: ClientId, peer: str, session: bytes | None, request_id: bytes) -> tuple[object, ...]:
-    """What a legacy cancellation can be matched by. JSON-RPC ids are the client's own: ``1`` and ``"1"`` are two."""
-    return client, peer, session, request_id

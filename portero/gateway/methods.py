@@ -5,13 +5,12 @@ from typing import Any, Final
 
 from portero.domain.mcp import HANDSHAKE_VERSIONS, TASKS_EXTENSION
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
-from portero.gateway.backchannel import LOG_LEVELS, LogLevels
 from portero.gateway.calls import Calls
 from portero.gateway.eras import SUPPORTED_VERSIONS
 from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
-from portero.gateway.sessions import new_session
+from portero.gateway.sessions import Sessions
 from portero.gateway.virtual import VirtualTools, unknown_tool
 
 INSTRUCTIONS: Final = (
@@ -34,24 +33,25 @@ class Methods:
         results: Results,
         calls: Calls,
         virtual: VirtualTools,
-        levels: LogLevels,
+        sessions: Sessions,
         *,
         shared: Mapping[str, Method],
         modern: Mapping[str, Method],
+        legacy: Mapping[str, Method],
     ) -> None:
-        """``shared`` and ``modern`` are methods that others serve: in both eras, and in the modern one only."""
+        """``shared``, ``modern`` and ``legacy``: methods that others serve, in both eras or in one of them."""
         self._services = services
         self._results = results
         self._calls = calls
         self._virtual = virtual
-        self._levels = levels
+        self._sessions = sessions
         self._modern = {**shared, **modern, "tools/call": self._tools_call, "server/discover": self._discover}
         self._legacy = {
             **shared,
+            **legacy,
             "tools/call": self._tools_call,
             "initialize": self._initialize,
             "ping": self._ping,
-            "logging/setLevel": self._set_level,
         }
 
     def get(self, request: Request) -> Method:
@@ -77,23 +77,18 @@ class Methods:
     # --- beginning --------------------------------------------------------------------------------------------------
 
     def _capabilities(self, *, modern: bool) -> dict[str, Any]:
-        if not modern:
-            # No list changes are announced: there is no stream for them without a session.
-            return {"tools": {}, "resources": {}, "prompts": {}, "completions": {}, "logging": {}}
         changing = {"listChanged": True}
-        return {
+        offered = {
             "tools": changing,
-            "resources": changing,
+            "resources": {"subscribe": True, **changing},
             "prompts": changing,
             "completions": {},
-            "extensions": {TASKS_EXTENSION: {}},
         }
+        return offered | ({"extensions": {TASKS_EXTENSION: {}}} if modern else {"logging": {}})
 
     async def _initialize(self, request: Request) -> bytes:
         asked = request.text("protocolVersion")
-        session = new_session(request.value("capabilities"))
-        if session is not None:
-            request.reply.begin_session(session)
+        request.reply.begin_session(self._sessions.new(request.client, request.value("capabilities")))
         version = asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1]
         return self._results.own(
             {
@@ -118,10 +113,3 @@ class Methods:
 
     async def _ping(self, request: Request) -> bytes:
         return self._results.own({}, modern=request.modern)
-
-    async def _set_level(self, request: Request) -> bytes:
-        level = request.text("level")
-        if level not in LOG_LEVELS:
-            raise RpcError(INVALID_PARAMS, f"level must be one of {', '.join(LOG_LEVELS)}.")
-        self._levels.set(request, level)
-        return self._results.own({}, modern=False)

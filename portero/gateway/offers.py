@@ -1,23 +1,16 @@
-"""Resources, prompts and completion: listed from the catalogue, fetched through the same gate as tools."""
+"""Resources, prompts and completion: fetched through the same gate as tools."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
-from portero.domain.ids import ClientId
-from portero.domain.patterns import policy_name
-from portero.domain.values import Action, Kind
+from portero.domain.values import Kind
 from portero.errors import INVALID_PARAMS, RpcError
 from portero.gateway import wire
 from portero.gateway.calls import Asked, Calls
-from portero.gateway.lists import with_name
-from portero.gateway.pages import page
+from portero.gateway.offered import Offered
 from portero.gateway.request import Request
-from portero.gateway.results import Results
 from portero.gateway.services import Services
-
-_text = msgspec.json.Decoder(str)
 
 
 class _Reference(msgspec.Struct):
@@ -34,53 +27,12 @@ UNKNOWN: Final = "There is no {what} {name!r}. List them to see what there is."
 
 
 class Offers:
-    """What upstreams offer beside tools."""
+    """Fetches what upstreams offer beside tools."""
 
-    def __init__(self, services: Services, results: Results, calls: Calls) -> None:
+    def __init__(self, services: Services, calls: Calls, offered: Offered) -> None:
         self._services = services
-        self._results = results
         self._calls = calls
-
-    # --- lists ------------------------------------------------------------------------------------------------------
-
-    async def prompts_list(self, request: Request) -> bytes:
-        replacer = self._services.core.replacer
-        found = []
-        for prompt in self._services.upstreams.catalogue.prompts:
-            if self._shown(request.client, Kind.PROMPT, prompt.server, prompt.name):
-                body = prompt.listing(self._services.spelling)
-                found.append((prompt.canonical, with_name(replacer.to_fake_result(body), body)))
-        return self._page(request, "prompts", found)
-
-    async def resources_list(self, request: Request) -> bytes:
-        found = [
-            (resource.uri, self._services.core.replacer.to_fake_result(resource.definition))
-            for resource in self._services.upstreams.catalogue.resources
-            if self._shown(request.client, Kind.RESOURCE, resource.server, resource.uri)
-        ]
-        return self._page(request, "resources", found)
-
-    async def templates_list(self, request: Request) -> bytes:
-        found = [
-            (
-                f"{template.server} {template.uri_template}",
-                self._services.core.replacer.to_fake_result(template.definition),
-            )
-            for template in self._services.upstreams.catalogue.templates
-            if self._shown(request.client, Kind.RESOURCE, template.server, template.uri_template)
-        ]
-        return self._page(request, "resourceTemplates", found)
-
-    def _shown(self, client: ClientId, kind: Kind, server: str, name: str) -> bool:
-        verdict = self._services.verdict_for_lists(policy_name(kind, server, name), client)
-        return verdict.action is not Action.DENY
-
-    def _page(self, request: Request, member: str, found: Iterable[tuple[str, bytes]]) -> bytes:
-        names, bodies = zip(*found, strict=True) if (found := list(found)) else ((), ())
-        members = page(request, member, names, bodies, self._services.options.page_size)
-        return self._results.own(members, modern=request.modern, cached=True)
-
-    # --- fetching ---------------------------------------------------------------------------------------------------
+        self._offered = offered
 
     async def prompts_get(self, request: Request) -> bytes:
         name = request.text("name")
@@ -94,13 +46,12 @@ class Offers:
 
     async def resources_read(self, request: Request) -> bytes:
         uri = request.text("uri")
-        asked = Asked(Kind.RESOURCE, self._owner(uri), uri, b"{}", request.rest("uri"))
+        asked = Asked(Kind.RESOURCE, self.owner(uri), uri, b"{}", request.rest("uri"))
         return await self._calls.other(request, asked)
 
-    def _owner(self, uri: str) -> str:
-        """Clients know URIs with the placeholders that lists have shown them; the catalogue knows the real ones."""
-        real = _text.decode(self._services.core.replacer.to_real(wire.encode(uri)))
-        owner = self._services.upstreams.catalogue.owner(real)
+    def owner(self, uri: str) -> str:
+        """The upstream of a resource. Raises RpcError when none has it."""
+        owner = self._offered.owner(uri)
         if owner is None:
             raise RpcError(INVALID_PARAMS, UNKNOWN.format(what="resource", name=uri[:200]), {"uri": uri})
         return owner
@@ -118,7 +69,7 @@ class Offers:
             upstream, name = prompt.server, prompt.name
             members["ref"] = {"type": reference.type, "name": name}
         elif reference.type == "ref/resource":
-            upstream, name = self._owner(reference.uri), reference.uri
+            upstream, name = self.owner(reference.uri), reference.uri
         else:
             raise RpcError(INVALID_PARAMS, "The parameter 'ref' must be a ref/prompt or a ref/resource.")
         asked = Asked(Kind.COMPLETION, upstream, name, wire.encode(members))

@@ -36,6 +36,7 @@ class Options:
     """Requests under way at once."""
     max_streams: int = 256
     """Notification streams held open at once."""
+    max_streams_per_client: int = 64
 
 
 def options_of(settings: Settings, command: str) -> Options:

@@ -19,7 +19,7 @@ EVENT_STREAM: Final = (
 )
 COMMENT: Final = b": still here\n\n"
 MAX_WAITING: Final = 256
-"""Frames that wait for a slow reader; the oldest progress is dropped first, which the protocol allows."""
+"""Frames that wait for a slow reader; then the oldest that may be dropped is: progress and log messages, no more."""
 
 STEP: Final = 1e-6
 """What our own signs of life add to an upstream's progress."""
@@ -28,11 +28,12 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 _float = msgspec.json.Decoder(float)
 
 
-def frame(message: bytes) -> bytes:
+def frame(message: bytes, mark: str | None = None) -> bytes:
     """A JSON-RPC message as one server-sent event. A line break between two tokens would end the event early."""
     if b"\n" in message or b"\r" in message:
         message = msgspec.json.format(message, indent=-1)
-    return b"event: message\ndata: %b\n\n" % message
+    event = b"event: message\ndata: %b\n\n" % message
+    return event if mark is None else b"id: %b\n%b" % (mark.encode(), event)
 
 
 def _number(raw: Raw | None, otherwise: float) -> float:
@@ -48,14 +49,36 @@ class EventStream:
     def __init__(self, send: Send, keepalive: float) -> None:
         self._send = send
         self._keepalive = keepalive
-        self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[tuple[bytes, bool]] = deque()
         self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
         self._ended = False
         self._task = asyncio.create_task(self._write())
 
-    def push(self, message: bytes) -> None:
-        self._waiting.append(frame(message))
+    def push(self, message: bytes, mark: str | None = None, *, droppable: bool = False) -> None:
+        """``mark``: the event's id, by which a client says how far it has come."""
+        self._put(frame(message, mark), droppable=droppable)
+
+    def prime(self, mark: str) -> None:
+        """An event without data, so that a client has an id from the first moment on."""
+        self._put(b"id: %b\ndata: \n\n" % mark.encode(), droppable=False)
+
+    def _put(self, data: bytes, *, droppable: bool) -> None:
+        waiting = self._waiting
+        if len(waiting) >= MAX_WAITING:
+            oldest = next((index for index, (_, may) in enumerate(waiting) if may), None)
+            if oldest is not None:
+                del waiting[oldest]
+            elif droppable:
+                return
+        waiting.append((data, droppable))
         self._wake.set()
+
+    async def drained(self) -> None:
+        """Returns when the client has taken all that was pushed, as far as can be seen from here."""
+        while self._waiting:
+            self._drained.clear()
+            await self._drained.wait()
 
     async def end(self, message: bytes | None) -> None:
         """Writes what waits, ``message`` last, and closes the stream."""
@@ -80,7 +103,8 @@ class EventStream:
                 continue
             self._wake.clear()
             while self._waiting:
-                await self._write_body(self._waiting.popleft())
+                await self._write_body(self._waiting.popleft()[0])
+            self._drained.set()
             if self._ended:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
@@ -133,7 +157,7 @@ class HttpReply:
             members = _members.decode(params)
             members["progressToken"] = Raw(self._token)
             self._progress = _number(members.get("progress"), self._progress)
-            stream.push(wire.notification("notifications/progress", members))
+            stream.push(wire.notification("notifications/progress", members), droppable=True)
 
     def alive(self, seconds: float) -> None:
         """Tells a client that waits that the call still runs. Progress must grow, so it grows by next to nothing."""
@@ -147,7 +171,7 @@ class HttpReply:
                 "progress": self._progress,
                 "message": f"still running after {seconds:.0f} s",
             }
-            stream.push(wire.notification("notifications/progress", params))
+            stream.push(wire.notification("notifications/progress", params), droppable=True)
 
     def stream(self) -> EventStream | None:
         if self._stream is None and self._can_stream:

@@ -43,6 +43,7 @@ class Request:
         "modern",
         "params",
         "reply",
+        "session",
     )
 
     def __init__(self, inbound: "Inbound", message: wire.Message, reply: Reply) -> None:
@@ -51,6 +52,7 @@ class Request:
         self.headers = inbound.headers
         self.reply = reply
         self.modern = inbound.modern
+        self.session = inbound.session
         self.elsewhere = 0.0
         """Seconds that were spent outside of the gateway, in the log and in upstreams."""
         self.id = bytes(message.id)  # type: ignore[arg-type] # only messages with an id become requests

@@ -7,10 +7,12 @@ import attrs
 from handlers.core import Core
 from handlers.decisions import Decisions
 from handlers.requests import Requests
+from handlers.subscriptions import Subscriptions
 from portero.domain.ids import ClientId
 from portero.domain.policy import PolicyIndex, Verdict
 from portero.domain.values import Action
 from portero.gateway.options import Options
+from portero.gateway.sealing import Sealer
 from portero.telemetry import Sample
 from portero.upstream import Spelling, Upstreams
 
@@ -34,6 +36,8 @@ class Services:
     core: Core
     requests: Requests
     decisions: Decisions
+    subscriptions: Subscriptions
+    sealer: Sealer
     upstreams: Upstreams
     readiness: Callable[[], Readiness]
     sample: Callable[[], Sample]

@@ -1,19 +1,74 @@
-"""Session ids of the older era: what a client can be asked, in the id itself, so that every replica can read it.
+"""Session ids of the older era: sealed for their client, and readable by every replica, so that none has to keep them.
 
-Only a client that can be asked something gets one. There is nothing behind it: it grants nothing (the bearer token does
-that), and forging one lets a client only claim what it can.
+In the id stands what its client can be asked. What a client says later (subscriptions, the level of log messages) is
+on the log under the session's key. A session grants nothing; the bearer token does that.
 """
 
 import re
 import secrets
 from typing import Any, Final
 
+import attrs
 import msgspec
 
-SESSION: Final = b"mcp-session-id"
-_ID: Final = re.compile(rb"([frstu]+)-[0-9a-f]{32}")
+from portero.domain.ids import ClientId, SessionId
+from portero.gateway.sealing import Sealer
+from projections import View
 
-ELICIT_FORM, ELICIT_URL, ROOTS, SAMPLE, SAMPLE_TOOLS = "f", "u", "r", "s", "t"
+SESSION: Final = b"mcp-session-id"
+PURPOSE: Final = "session"
+MAX_READ: Final = 4_096
+"""Ids that are remembered as read; then they are forgotten all at once and read again."""
+_ID: Final = re.compile(r"([frstu]+|n)-([0-9a-f]{32})")
+
+ELICIT_FORM, ELICIT_URL, ROOTS, SAMPLE, SAMPLE_TOOLS, NOTHING = "f", "u", "r", "s", "t", "n"
+
+
+@attrs.frozen
+class Session:
+    """``key`` names it on the log, ``letters`` what its client can be asked; ``capabilities`` is that as JSON."""
+
+    key: SessionId
+    letters: str = ""
+    capabilities: bytes | None = None
+
+
+class Sessions:
+    """Makes and reads session ids."""
+
+    def __init__(self, sealer: Sealer, view: View) -> None:
+        self._sealer = sealer
+        self._view = view
+        self._read: dict[tuple[ClientId, bytes], Session] = {}
+        self._without: dict[ClientId, Session] = {}
+
+    def without_id(self, client: ClientId) -> Session:
+        """Clients that send no session id share what they say, each with the others that use its token."""
+        session = self._without.get(client)
+        if session is None:
+            session = self._without[client] = Session(SessionId(f"~{client}"))
+        return session
+
+    def new(self, client: ClientId, capabilities: Any) -> str:
+        """The id for a client that declares these capabilities at ``initialize``."""
+        return self._sealer.sealed(PURPOSE, client, f"{_letters(capabilities) or NOTHING}-{secrets.token_hex(16)}")
+
+    def read(self, client: ClientId, header: bytes) -> Session | None:
+        """None when it is not one of ours, or another client's, or has ended."""
+        session = self._read.get((client, header)) or self._parsed(client, header)
+        state = self._view.sessions.get(session.key) if session is not None else None
+        return None if state is not None and state.ended else session
+
+    def _parsed(self, client: ClientId, header: bytes) -> Session | None:
+        body = self._sealer.opened(PURPOSE, client, header.decode("latin-1"))
+        match = _ID.fullmatch(body) if body is not None else None
+        if match is None:
+            return None
+        letters = "" if match[1] == NOTHING else match[1]
+        if len(self._read) >= MAX_READ:
+            self._read.clear()
+        session = self._read[client, header] = Session(SessionId(match[2]), letters, capabilities_of(letters))
+        return session
 
 
 class _Capabilities(msgspec.Struct):
@@ -22,12 +77,11 @@ class _Capabilities(msgspec.Struct):
     roots: dict[str, Any] | None = None
 
 
-def new_session(capabilities: Any) -> str | None:
-    """The id for a client that declares these at ``initialize``; None when it can be asked nothing."""
+def _letters(capabilities: Any) -> str:
     try:
         declared = msgspec.convert(capabilities or {}, _Capabilities)
     except msgspec.ValidationError:
-        return None
+        return ""
     letters = ""
     if declared.elicitation is not None:
         modes = declared.elicitation
@@ -37,17 +91,11 @@ def new_session(capabilities: Any) -> str | None:
         letters += SAMPLE + (SAMPLE_TOOLS if "tools" in declared.sampling else "")
     if declared.roots is not None:
         letters += ROOTS
-    return f"{letters}-{secrets.token_hex(16)}" if letters else None
-
-
-def letters_of(session: bytes | None) -> str:
-    """What the client can be asked, a letter each."""
-    match = _ID.fullmatch(session) if session is not None else None
-    return match[1].decode() if match is not None else ""
+    return letters
 
 
 def capabilities_of(letters: str) -> bytes | None:
-    """The same in the protocol's words, for a server of the newer era; None when there is nothing."""
+    """What a client can be asked in the protocol's words, for a server of the newer era; None when there is nothing."""
     if not letters:
         return None
     declared: dict[str, Any] = {}

@@ -13,6 +13,11 @@ from portero.gateway.times import iso, spoken
 POLL: Final = "Call portero/check_task with task_id {task} (wait_seconds up to 25 waits for the outcome)"
 RAN: Final = "It ran; this is its result."
 
+NOT_WATCHED: Final = (
+    "{name} needs a person's approval each time, so it cannot be subscribed to. Read it when it is needed, or ask the "
+    "user to allow it."
+)
+
 
 def pending(task: str, call: str, hint: str, expires_at: Millis) -> str:
     return (

@@ -18,6 +18,13 @@ class Note:
             found: Any = await client.get(self._key)
         return None if found is None else bytes(found).decode()
 
+    async def claim(self, value: str) -> str:
+        """Leaves ``value`` unless there is one already; returns what stands then. Raises LogUnavailable."""
+        async with self._log.store.reach() as client:
+            await client.set(self._key, value, nx=True)
+            found: Any = await client.get(self._key)
+        return bytes(found).decode()
+
     async def save(self, value: str) -> None:
         """Raises LogUnavailable."""
         async with self._log.store.reach() as client:

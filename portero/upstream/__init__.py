@@ -3,13 +3,16 @@
 from portero.settings import UpstreamConfig
 from portero.upstream.catalogue import Catalogue
 from portero.upstream.hooks import Notification, ServerRequest
-from portero.upstream.limits import Limits
+from portero.upstream.limits import DEFAULT, Limits
 from portero.upstream.names import Spelling
 from portero.upstream.offers import Prompt, Resource, Template, Tool
 from portero.upstream.status import State, UpstreamStatus
 from portero.upstream.upstreams import Upstreams
+from portero.upstream.watching import UPDATED
 
 __all__ = [
+    "DEFAULT",
+    "UPDATED",
     "Catalogue",
     "Limits",
     "Notification",

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from portero.errors import UpstreamError, UpstreamRefused
@@ -17,6 +18,7 @@ from portero.upstream.peer import Peer
 from portero.upstream.session import Session
 from portero.upstream.stdio import StdioTransport
 from portero.upstream.transport import Transport
+from portero.upstream.watching import UPDATED, Watching
 
 log = structlog.get_logger("portero.upstream")
 
@@ -52,10 +54,12 @@ class Link:
         header_map: HeaderMap,
         on_notification: Callable[[Notification], None],
         on_request: OnRequest | None,
+        watching: Watching,
     ) -> None:
         self._config, self._limits, self._mask = config, limits, mask
         self._capabilities, self._header_map = capabilities, header_map
         self._on_notification, self._on_request = on_notification, on_request
+        self._watching = watching
         self._carrier: Carrier | None = None
         self._session: Session | None = None
         self._stale: set[Kind] = set()
@@ -96,7 +100,7 @@ class Link:
         if session is None:
             return "it was never opened"
         closed = session.peer.closed
-        listening = asyncio.create_task(session.listen())
+        beside = [asyncio.create_task(session.listen()), asyncio.create_task(self._watch(session))]
         try:
             while not closed.done():
                 stale = await self._next_work()
@@ -110,9 +114,16 @@ class Link:
                     on_listing(listing)
                 await asyncio.wait([closed], timeout=self._limits.between_lists)
         finally:
-            listening.cancel()
-            await asyncio.wait([listening])
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
         return closed.result()
+
+    async def _watch(self, session: Session) -> None:
+        def missed(uri: str) -> None:
+            self._on_notification(Notification(self._config.name, UPDATED, msgspec.json.encode({"uri": uri})))
+
+        await session.watcher(self._watching, missed).run()
 
     async def close(self, grace: float) -> None:
         if self._carrier is None:

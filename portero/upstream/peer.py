@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from portero.domain.mcp import SUBSCRIPTION_ID_META
 from portero.errors import OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
 from portero.upstream import jsonrpc
 from portero.upstream.answering import Answering
@@ -26,7 +27,16 @@ class _Progress(msgspec.Struct, gc=False):
     progressToken: int | str | None = None  # noqa: N815 - the protocol's spelling
 
 
+class _Stamp(msgspec.Struct, gc=False):
+    id: int = msgspec.field(name=SUBSCRIPTION_ID_META)
+
+
+class _Subscription(msgspec.Struct, gc=False):
+    meta: _Stamp = msgspec.field(name="_meta")
+
+
 _progress = msgspec.json.Decoder(_Progress)
+_subscription = msgspec.json.Decoder(_Subscription)
 
 
 class Peer:
@@ -230,6 +240,9 @@ class Peer:
         if method == "notifications/cancelled":
             self._answering.cancelled(params)
             return
+        if method == "notifications/subscriptions/acknowledged":
+            self._acknowledged(params)
+            return
         note = Notification(self.name, method, params, self._contexts(origin))
         guarded(self.name, method, self._on_notification, note)
 
@@ -247,6 +260,16 @@ class Peer:
         call.alive(self._loop.time())
         if call.on_progress is not None:
             guarded(self.name, "progress", call.on_progress, without_progress_token(params))
+
+    def _acknowledged(self, params: bytes) -> None:
+        """A subscription is a call that stays open; that it stands is the progress it makes."""
+        try:
+            call = self._calls.get(_subscription.decode(params).meta.id)
+        except msgspec.DecodeError:
+            self._garbage(params)
+            return
+        if call is not None and call.on_progress is not None:
+            guarded(self.name, "acknowledgement", call.on_progress, params)
 
     def _contexts(self, origin: Call | None) -> tuple[Any, ...]:
         calls = self._calls.values() if origin is None else (origin,)

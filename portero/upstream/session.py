@@ -13,6 +13,7 @@ from portero.upstream.calls import Late
 from portero.upstream.eras import Server, modern_meta
 from portero.upstream.listing import Kind, Listing, list_all
 from portero.upstream.peer import Peer
+from portero.upstream.watching import Watcher, Watching
 
 log = structlog.get_logger("portero.upstream")
 
@@ -91,6 +92,11 @@ class Session:
             except UpstreamError as error:
                 log.info("a subscription was cut", upstream=self.peer.name, error=str(error))
             await asyncio.sleep(_RETRY_LISTEN_SECONDS)
+
+    def watcher(self, watching: Watching, missed: Callable[[str], None]) -> Watcher:
+        """What keeps this connection subscribed to the resources that are wanted."""
+        seconds = self._list_seconds
+        return Watcher(self.peer, self.server, watching, missed, meta=self._meta, answer_seconds=seconds)
 
     async def _ask(self, method: str, params: bytes) -> bytes:
         return await self.peer.request(method, params, idle=self._list_seconds, meta=self._meta)

@@ -16,6 +16,7 @@ from portero.upstream.link import Link
 from portero.upstream.listing import Listing
 from portero.upstream.session import Session
 from portero.upstream.status import State, UpstreamStatus
+from portero.upstream.watching import Watching
 
 log = structlog.get_logger("portero.upstream")
 
@@ -40,6 +41,10 @@ class Supervisor:
         self.state = State.DISABLED if config.disabled else State.STARTING
         self.tried = asyncio.Event()
         """Set once the first attempt has ended, one way or the other."""
+        self.watching = Watching()
+        """The resources that somebody wants to hear of."""
+        self.server: Server | None = None
+        """As it introduced itself last."""
         self.grace = limits.grace
         self.mask = mask
         self._limits, self._new_link = limits, new_link
@@ -140,7 +145,7 @@ class Supervisor:
         return reason, 0.0 if since is None else loop.time() - since
 
     def _begin(self, session: Session, listing: Listing) -> None:
-        self._session = session
+        self._session, self.server = session, session.server
         session.peer.on_lost = self._disconnected
         self._ask_modern = session.server.modern
         self.retry_at = None

@@ -26,6 +26,7 @@ from portero.upstream.names import canonical
 from portero.upstream.offers import Prompt, Resource, Template, Tool
 from portero.upstream.status import State, UpstreamStatus
 from portero.upstream.supervisor import Supervisor
+from portero.upstream.watching import can_be_watched
 
 log = structlog.get_logger("portero.upstream")
 
@@ -154,6 +155,27 @@ class Upstreams:
         finally:
             UPSTREAM_SECONDS.observe(time.perf_counter() - began)
 
+    def can_be_watched(self, upstream: str) -> bool:
+        """Whether it tells of changes to its resources, as far as it has ever introduced itself."""
+        supervisor = self._supervisors.get(upstream)
+        return supervisor is not None and supervisor.server is not None and can_be_watched(supervisor.server)
+
+    def watch(self, upstream: str, uris: frozenset[str]) -> None:
+        """From now on be subscribed to these resources (real URIs) and no others, across all its connections.
+
+        Changes come as ``notifications/resources/updated``, also for what may have been missed between connections.
+        """
+        supervisor = self._supervisors.get(upstream)
+        if supervisor is not None:
+            supervisor.watching.want(uris)
+
+    async def watched(self, upstream: str, uri: str, timeout: float) -> None:
+        """Returns once the upstream has taken the subscription. Raises UpstreamError, or TimeoutError."""
+        supervisor = self._supervisors.get(upstream)
+        if supervisor is None:
+            raise UpstreamUnavailable(f"There is no server {upstream!r} in the configuration; nothing was sent.")
+        await supervisor.watching.taken(uri, timeout)
+
     def status(self) -> list[UpstreamStatus]:
         """In the order of the configuration."""
         return [self._status(name, supervisor) for name, supervisor in self._supervisors.items()]
@@ -175,9 +197,10 @@ class Upstreams:
                 header_map=lambda tool: self._header_map(config.name, tool),
                 on_notification=self._on_notification,
                 on_request=self._on_request,
+                watching=supervisor.watching,
             )
 
-        return Supervisor(
+        supervisor = Supervisor(
             config,
             self._limits,
             new_link=new_link,
@@ -186,6 +209,7 @@ class Upstreams:
             on_listing=self._listed,
             on_lost=self._lost,
         )
+        return supervisor
 
     def _header_map(self, upstream: str, tool: str) -> dict[tuple[str, ...], str]:
         found = self.catalogue.resolve(canonical(upstream, tool))

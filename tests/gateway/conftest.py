@@ -15,6 +15,13 @@ async def house() -> AsyncIterator[House]:
         yield house
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pair() -> AsyncIterator[tuple[House, House]]:
+    """Two replicas on one log."""
+    async with open_house() as one, open_house(beside=one) as two:
+        yield one, two
+
+
 _names = itertools.count()
 
 

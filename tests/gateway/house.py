@@ -1,7 +1,6 @@
 """A whole Portero for the gateway's tests: a real log, a real upstream, the endpoint on a loopback port."""
 
 import asyncio
-import json
 import shutil
 import sys
 import tempfile
@@ -16,32 +15,34 @@ import httpx
 from handlers.background import Background
 from handlers.core import Core
 from handlers.decisions import Decisions
-from handlers.execution import Executions
 from handlers.expiry import Expiry
 from handlers.notification import Notifications
-from handlers.requests import Requests
-from handlers.running import Runner
+from handlers.subscriptions import Subscriptions
+from handlers.workings import Workings
 from portero.domain.ids import CallId, ReplicaId
 from portero.domain.policy import ConfigPolicy
 from portero.domain.replacement import Replacer
 from portero.domain.values import Action, Actor
 from portero.gateway.asgi import Gateway, create_asgi
 from portero.gateway.auth import Credential, token_digest
+from portero.gateway.listeners import Listener
 from portero.gateway.options import Options
+from portero.gateway.sealing import Sealer
 from portero.gateway.serve import HttpServer, Listen, open_socket
 from portero.gateway.services import Readiness, Services
 from portero.gateway.taskids import parse_task_id
 from portero.log import Follower, Log, Timers, WorkQueue, open_log
 from portero.settings import UpstreamConfig
 from portero.telemetry import Sample, UpstreamSample
-from portero.upstream import Upstreams
+from portero.upstream import Limits, Upstreams
 from projections import View
+from tests.gateway.caller import META, MODERN, TASKS, Caller, document, last_message, messages
+
+__all__ = ["META", "MODERN", "TASKS", "Caller", "House", "document", "last_message", "messages", "open_house"]
 
 UPSTREAM = Path(__file__).parent / "upstream_server.py"
 ADMIN = Actor("cli", "admin", "Ada")
-MODERN = "2026-07-28"
-META = "io.modelcontextprotocol/"
-TASKS = {"extensions": {META + "tasks": {}}}
+QUICK = Limits(first_retry=0.02, longest_retry=0.05, slow_retry=0.2, between_lists=0.01, grace=0.5)
 
 POLICIES = {
     "fixture/effect": Action.ASK,
@@ -82,6 +83,7 @@ class House:
     log: Log
     decisions: Decisions
     upstreams: Upstreams
+    subscriptions: Subscriptions
     gateway: Gateway
     server: HttpServer
     ready: list[str]
@@ -97,8 +99,12 @@ class House:
         }
         return httpx.AsyncClient(base_url=self.url, headers=given, timeout=20)
 
-    def caller(self, name: str = "default", *, modern: bool = False, **more: Any) -> "Caller":
+    def caller(self, name: str = "default", *, modern: bool = False, **more: Any) -> Caller:
         return Caller(self.client(name), modern, **more)
+
+    def streams(self) -> list[Listener]:
+        """The open streams of notices."""
+        return list(self.gateway.listeners.open)
 
     async def approve(self, task: str) -> None:
         await self.decisions.approve(self.call_id(task), ADMIN)
@@ -114,90 +120,6 @@ class House:
     async def stop(self) -> None:
         self.server.stop()
         await self._serving
-
-
-@attrs.define
-class Caller:
-    """Speaks JSON-RPC to the endpoint, in one of the eras."""
-
-    http: httpx.AsyncClient
-    modern: bool
-    capabilities: dict[str, Any] = attrs.field(factory=dict)
-    path: str = "/mcp"
-    _ids: int = 0
-
-    async def __aenter__(self) -> "Caller":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.http.aclose()
-
-    def message(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        self._ids += 1
-        params = dict(params or {})
-        if self.modern:
-            meta = {
-                META + "protocolVersion": MODERN,
-                META + "clientInfo": {"name": "tests", "version": "1"},
-                META + "clientCapabilities": self.capabilities,
-            }
-            params["_meta"] = {**meta, **params.get("_meta", {})}
-        return {"jsonrpc": "2.0", "id": self._ids, "method": method, **({"params": params} if params else {})}
-
-    def headers(self, method: str, params: dict[str, Any] | None = None) -> dict[str, str]:
-        if not self.modern:
-            return {"mcp-protocol-version": "2025-11-25"}
-        headers = {"mcp-protocol-version": MODERN, "mcp-method": method}
-        for member in ("name", "uri", "taskId"):
-            if member in (params or {}):
-                headers["mcp-name"] = params[member]  # type: ignore[index]
-        return headers
-
-    async def post(self, method: str, params: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
-        message = self.message(method, params)
-        return await self.http.post(self.path, json=message, headers={**self.headers(method, params), **headers})
-
-    async def rpc(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The result; an error fails the test."""
-        response = await self.post(method, params)
-        answer = last_message(response)
-        assert "result" in answer, answer
-        assert answer["id"] == self._ids
-        return answer["result"]
-
-    async def error(self, method: str, params: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """The HTTP status and the error; a result fails the test."""
-        response = await self.post(method, params)
-        answer = last_message(response)
-        assert "error" in answer, answer
-        return response.status_code, answer["error"]
-
-    async def tool(self, name: str, **arguments: Any) -> dict[str, Any]:
-        return await self.rpc("tools/call", {"name": name, "arguments": arguments})
-
-    async def document(self, name: str, **arguments: Any) -> dict[str, Any]:
-        """The JSON in the one text item of a tool's result."""
-        return document(await self.tool(name, **arguments))
-
-
-def document(result: dict[str, Any]) -> dict[str, Any]:
-    (item,) = result["content"]
-    assert item["type"] == "text"
-    loaded = json.loads(item["text"])
-    assert isinstance(loaded, dict)
-    return loaded
-
-
-def messages(response: httpx.Response) -> list[dict[str, Any]]:
-    """Every JSON-RPC message of an answer, plain or streamed."""
-    if response.headers["content-type"].startswith("text/event-stream"):
-        lines = response.text.splitlines()
-        return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
-    return [response.json()]
-
-
-def last_message(response: httpx.Response) -> dict[str, Any]:
-    return messages(response)[-1]
 
 
 async def raw(house: House, data: bytes) -> bytes:
@@ -254,9 +176,9 @@ async def open_house(
             replacer or Replacer.from_entries([]),
         )
         configs = upstreams(effects)
-        ups = Upstreams(configs, replica=log.replica, on_event=lambda *_: None, mask=core.replacer.mask_text)
-        runner = Runner(core, ups)
-        executions = Executions(core, runner, ups)
+        mask = core.replacer.mask_text
+        workings = Workings(core, configs, on_event=lambda *_: None, mask=mask, limits=QUICK, update_seconds=0.1)
+        ups = workings.upstreams
         decisions = Decisions(core)
         notifications = Notifications(core, None)
         ready: list[str] = []
@@ -266,22 +188,46 @@ async def open_house(
             return Sample(not ready, follower.lag, view.seq, len(view.calls.pending()), states)
 
         services = Services(
-            options, core, Requests(core, runner), decisions, ups, lambda: Readiness(tuple(ready)), sample
+            options,
+            core,
+            workings.requests,
+            decisions,
+            workings.subscriptions,
+            await Sealer.of(log),
+            ups,
+            lambda: Readiness(tuple(ready)),
+            sample,
         )
         gateway = create_asgi(services, NAMES.credentials())
         background.start("follower", follower.run)
         queue = WorkQueue(log, "execution", core.clock)
-        background.start("execution", lambda: queue.run(executions.handle))
-        background.start("timers", Timers(log, Expiry(core, notifications).wake, core.clock).run)
-        await ups.start()
+        background.start("execution", lambda: queue.run(workings.executions.handle))
+        expiry = Expiry(core, notifications, workings.runner.holds, workings.subscriptions.wake)
+        background.start("timers", Timers(log, expiry.wake, core.clock).run)
+        background.start("updates", workings.updates.run)
+        await workings.start()
         stack.push_async_callback(ups.stop)
         for config in configs:
             if not config.disabled:
                 assert await ups.connected(config.name, 10)
         where = listen(Listen(options.host, options.port, graceful_seconds=5))
-        server = HttpServer(gateway.app, where, open_socket(where), before_stop=gateway.begin_stop)
+        server = HttpServer(gateway.app, where, open_socket(where), before_stop=gateway.listeners.close)
         serving = asyncio.create_task(server.run())
         await wait_until(lambda: server.started or serving.done(), "the server listens")
-        house = House(server.url, folder, effects, core, view, log, decisions, ups, gateway, server, ready, serving)
+        house = House(
+            server.url,
+            folder,
+            effects,
+            core,
+            view,
+            log,
+            decisions,
+            ups,
+            workings.subscriptions,
+            gateway,
+            server,
+            ready,
+            serving,
+        )
         stack.push_async_callback(house.stop)
         yield house

@@ -1,54 +1,25 @@
-"""What a client can be asked stands in its session id; answers reach only the question of the client that was asked."""
+"""Answers reach only the question of the client that was asked, and messages only who wants them."""
 
 import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from handlers.bridging import Bridge
 from portero.domain.ids import ClientId
 from portero.errors import RpcError
 from portero.gateway import wire
 from portero.gateway.backchannel import ClientChannel, Questions
-from portero.gateway.sessions import capabilities_of, letters_of, new_session
 from portero.upstream import ServerRequest
 
 ADA, BOB = ClientId("ada"), ClientId("bob")
-
-
-@pytest.mark.parametrize(
-    ("declared", "letters", "told"),
-    [
-        ({"elicitation": {}}, "f", b'{"elicitation":{"form":{}}}'),
-        ({"elicitation": {"url": {}}, "roots": {"listChanged": True}}, "ur", b'{"elicitation":{"url":{}},"roots":{}}'),
-        ({"sampling": {"tools": {}}}, "st", b'{"sampling":{"tools":{}}}'),
-    ],
-)
-def test_a_session_id_says_what_its_client_can_be_asked(declared: Any, letters: str, told: bytes) -> None:
-    session = new_session(declared)
-    assert session is not None
-    assert letters_of(session.encode()) == letters
-    assert capabilities_of(letters) == told
-
-
-@pytest.mark.parametrize("declared", [None, {}, {"tasks": {}}, {"elicitation": 5}])
-def test_a_client_that_can_be_asked_nothing_gets_no_session(declared: Any) -> None:
-    assert new_session(declared) is None
-
-
-@given(st.binary(max_size=60))
-def test_a_foreign_session_id_means_nothing(session: bytes) -> None:
-    assert letters_of(session) == ""
-    assert capabilities_of(letters_of(None)) is None
 
 
 class Stream:
     def __init__(self) -> None:
         self.pushed: list[wire.Message] = []
 
-    def push(self, message: bytes) -> None:
+    def push(self, message: bytes, *, droppable: bool = False) -> None:
         self.pushed.append(wire.decode(message))
 
 

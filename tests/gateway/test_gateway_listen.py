@@ -1,19 +1,16 @@
 """``subscriptions/listen``: streams that stay open and say what has changed, to whom it concerns."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from portero.domain.values import Action
 from portero.gateway.options import Options
 from portero.settings import UpstreamConfig
-from tests.gateway.house import ADMIN, META, TASKS, Caller, House, fixture, last_message, open_house, wait_until
+from tests.gateway.house import ADMIN, META, TASKS, House, fixture, last_message, open_house, wait_until
+from tests.gateway.streaming import Stream, listening
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -21,56 +18,11 @@ TOOLS = {"toolsListChanged": True}
 STAMP = META + "subscriptionId"
 
 
-class Stream:
-    """One open stream, message by message."""
-
-    def __init__(self, response: httpx.Response, identity: int) -> None:
-        self.response = response
-        self.identity = identity
-        self.comments = 0
-        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        async for line in self.response.aiter_lines():
-            if line.startswith(":"):
-                self.comments += 1
-            if line.startswith("data: "):
-                self._messages.put_nowait(json.loads(line[6:]))
-
-    async def next(self, seconds: float = 5.0) -> dict[str, Any]:
-        async with asyncio.timeout(seconds):
-            return await self._messages.get()
-
-    async def leave(self) -> None:
-        self._reading.cancel()
-        await asyncio.wait([self._reading])
-
-    async def is_silent(self, seconds: float = 0.4) -> bool:
-        try:
-            await self.next(seconds)
-        except TimeoutError:
-            return True
-        return False
-
-
-@asynccontextmanager
-async def listening(caller: Caller, wanted: dict[str, Any]) -> AsyncIterator[Stream]:
-    params = {"notifications": wanted}
-    message = caller.message("subscriptions/listen", params)
-    headers = caller.headers("subscriptions/listen", params)
-    async with caller.http.stream("POST", "/mcp", json=message, headers=headers) as response:
-        assert response.status_code == 200
-        stream = Stream(response, message["id"])
-        yield stream
-        await stream.leave()
-
-
 async def test_the_first_frame_acknowledges(house: House, name: str) -> None:
     wanted = {
         **TOOLS,
         "promptsListChanged": True,
-        "resourceSubscriptions": ["made://one"],
+        "resourceSubscriptions": ["made://nobody"],
         "resourcesListChanged": False,
     }
     async with house.caller(name, modern=True) as caller, listening(caller, wanted) as stream:

@@ -18,7 +18,8 @@ async def test_lists_leave_out_what_is_denied(house: House, name: str, modern: b
         resources = await caller.rpc("resources/list")
         prompts = await caller.rpc("prompts/list")
         templates = await caller.rpc("resources/templates/list")
-    assert [resource["uri"] for resource in resources["resources"]] == ["made://one", "made://asked"]
+    listed = [resource["uri"] for resource in resources["resources"]]
+    assert listed == ["made://one", "made://two", "made://asked", "made://Tessa/notes"]
     assert [prompt["name"] for prompt in prompts["prompts"]] == ["fixture/greet"]
     assert [template["uriTemplate"] for template in templates["resourceTemplates"]] == ["made://by/{id}"]
     for listed in (resources, prompts, templates):

@@ -4,9 +4,11 @@ Standard library only, so that it is up in a few hundredths of a second.
 """
 
 import json
+import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,13 @@ TOOLS: dict[str, dict[str, Any]] = {
     "region": {"description": "Wants a header.", "inputSchema": {"type": "object", "properties": {"region": REGION}}},
     "hidden": {"description": "Denied by policy."},
     "grow": {"description": "Add a tool."},
+    "touch": {"description": "Change a resource, and tell those who are subscribed to it, or to what it is in."},
+    "log": {"description": "Say something."},
+    "subscribed": {"description": "Say what is subscribed to."},
+    "die": {"description": "End at once."},
 }
-RESOURCES = ["made://one", "made://asked", "made://denied"]
+RESOURCES = ["made://one", "made://two", "made://asked", "made://denied", "made://Tessa/notes"]
+subscribed: set[str] = set()
 lock = threading.Lock()
 
 
@@ -42,33 +49,56 @@ def text(value: str) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": value}]}
 
 
-def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) -> None:  # noqa: C901 - a table
-    answer = None
-    match name:
-        case "echo":
-            answer = text(given["text"])
-        case "raw":
-            answer = given["result"]
-        case "fail":
-            send({"id": identity, "error": given})
-        case "wait":
-            threading.Thread(target=wait, args=(identity, given, meta.get("progressToken"))).start()
-        case "quiet":
-            threading.Thread(target=wait, args=(identity, given, None)).start()
-        case "effect":
-            with EFFECTS.open("a") as file:
-                file.write(given["text"] + "\n")
-            answer = text("done")
-        case "shout" | "typed":
-            answer = {**text(given["text"].upper()), "structuredContent": {"said": given["text"].upper()}}
-        case "region":
-            answer = text(str(given.get("region")))
-        case "grow":
-            TOOLS[given["called"]] = {"description": "Grown."}
-            send({"method": "notifications/tools/list_changed"})
-            answer = text("grown")
-    if answer is not None:
-        send({"id": identity, "result": answer})
+def effect(given: dict[str, Any]) -> dict[str, Any]:
+    with EFFECTS.open("a") as file:
+        file.write(given["text"] + "\n")
+    return text("done")
+
+
+def loud(given: dict[str, Any]) -> dict[str, Any]:
+    return {**text(given["text"].upper()), "structuredContent": {"said": given["text"].upper()}}
+
+
+def log(given: dict[str, Any]) -> dict[str, Any]:
+    send({"method": "notifications/message", "params": {"level": given["level"], "data": given.get("data", "said")}})
+    return text("done")
+
+
+def grow(given: dict[str, Any]) -> dict[str, Any]:
+    TOOLS[given["called"]] = {"description": "Grown."}
+    send({"method": "notifications/tools/list_changed"})
+    return text("grown")
+
+
+def touch(given: dict[str, Any]) -> dict[str, Any]:
+    if any(given["uri"].startswith(uri) for uri in subscribed):
+        send({"method": "notifications/resources/updated", "params": {"uri": given["uri"]}})
+    return text("touched")
+
+
+AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "echo": lambda given: text(given["text"]),
+    "raw": lambda given: given["result"],
+    "effect": effect,
+    "shout": loud,
+    "typed": loud,
+    "region": lambda given: text(str(given.get("region"))),
+    "log": log,
+    "grow": grow,
+    "touch": touch,
+    "subscribed": lambda _: text(json.dumps(sorted(subscribed))),
+    "die": lambda _: os._exit(3),
+}
+
+
+def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) -> None:
+    if name in AT_ONCE:
+        send({"id": identity, "result": AT_ONCE[name](given)})
+    elif name == "fail":
+        send({"id": identity, "error": given})
+    elif name in ("wait", "quiet"):
+        token = meta.get("progressToken") if name == "wait" else None
+        threading.Thread(target=wait, args=(identity, given, token)).start()
 
 
 def wait(identity: Any, given: dict[str, Any], token: Any) -> None:
@@ -84,33 +114,42 @@ def wait(identity: Any, given: dict[str, Any], token: Any) -> None:
         send({"id": identity, "result": text(f"after {step} steps")})
 
 
-def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:  # noqa: PLR0911 - a table
-    match method:
-        case "initialize":
-            kinds = ("tools", "resources", "prompts")
-            return {
-                "protocolVersion": "2025-11-25",
-                "capabilities": {**{kind: {"listChanged": True} for kind in kinds}, "completions": {}},
-                "serverInfo": {"name": "fixture", "version": "1"},
-            }
-        case "ping":
-            return {}
-        case "tools/list":
-            return {"tools": [{"name": name, "inputSchema": ANY, **tool} for name, tool in TOOLS.items()]}
-        case "resources/list":
-            return {"resources": [{"uri": uri, "name": uri} for uri in RESOURCES]}
-        case "resources/templates/list":
-            return {"resourceTemplates": [{"uriTemplate": "made://by/{id}", "name": "by"}]}
-        case "resources/read":
-            return {"contents": [{"uri": params["uri"], "text": f"what is in {params['uri']}"}]}
-        case "prompts/list":
-            return {"prompts": [{"name": "greet"}, {"name": "hidden"}]}
-        case "prompts/get":
-            said = f"{params['name']} {json.dumps(params.get('arguments'))}"
-            return {"messages": [{"role": "user", "content": {"type": "text", "text": said}}]}
-        case "completion/complete":
-            return {"completion": {"values": [json.dumps(params, sort_keys=True)]}}
-    return None
+def subscribe(params: dict[str, Any]) -> dict[str, Any] | None:
+    if params["uri"] == "made://by/nobody":
+        return None
+    subscribed.add(params["uri"])
+    return {}
+
+
+def unsubscribe(params: dict[str, Any]) -> dict[str, Any]:
+    subscribed.discard(params["uri"])
+    return {}
+
+
+def prompt(params: dict[str, Any]) -> dict[str, Any]:
+    said = f"{params['name']} {json.dumps(params.get('arguments'))}"
+    return {"messages": [{"role": "user", "content": {"type": "text", "text": said}}]}
+
+
+CHANGING = {kind: {"listChanged": True, "subscribe": True} for kind in ("tools", "resources", "prompts")}
+HELLO = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {**CHANGING, "completions": {}, "logging": {}},
+    "serverInfo": {"name": "fixture", "version": "1"},
+}
+ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+    "initialize": lambda _: HELLO,
+    "ping": lambda _: {},
+    "tools/list": lambda _: {"tools": [{"name": name, "inputSchema": ANY, **tool} for name, tool in TOOLS.items()]},
+    "resources/list": lambda _: {"resources": [{"uri": uri, "name": uri} for uri in RESOURCES]},
+    "resources/templates/list": lambda _: {"resourceTemplates": [{"uriTemplate": "made://by/{id}", "name": "by"}]},
+    "resources/read": lambda params: {"contents": [{"uri": params["uri"], "text": f"what is in {params['uri']}"}]},
+    "resources/subscribe": subscribe,
+    "resources/unsubscribe": unsubscribe,
+    "prompts/list": lambda _: {"prompts": [{"name": "greet"}, {"name": "hidden"}]},
+    "prompts/get": prompt,
+    "completion/complete": lambda params: {"completion": {"values": [json.dumps(params, sort_keys=True)]}},
+}
 
 
 for line in sys.stdin:
@@ -121,7 +160,7 @@ for line in sys.stdin:
     if message["method"] == "tools/call":
         call(message["id"], params["name"], params.get("arguments") or {}, params.get("_meta") or {})
         continue
-    result = answer(message["method"], params)
+    result = ANSWERS.get(message["method"], lambda _: None)(params)
     if result is None:
         send({"id": message["id"], "error": {"code": -32601, "message": "no such method"}})
     else:

@@ -8,7 +8,7 @@ from portero.domain import commands as c
 from portero.domain import events as e
 from portero.domain.ids import ADMINS_AGGREGATE, ARCHIVE_AGGREGATE, LOCK_AGGREGATE, ClientId, Millis, ReplicaId
 from portero.domain.rule import rule_id
-from portero.domain.values import Action, Actor, Kind, Reason, Resolution, Tier, ToolFacts
+from portero.domain.values import Action, Actor, Kind, Reason, Resolution, Tier, ToolFacts, Watched
 from portero.errors import DecisionError
 from tests.domain.stories import ANA, ASKED_FOR, BEN, HOUR, MINUTE, NOW, request
 from tests.projections.tape import Tape, call_id
@@ -33,7 +33,9 @@ class _Life:
 
     def step(self) -> None:
         self.now += self.random.choice([0, 1, 1_000, 1_000, MINUTE, MINUTE, HOUR])
-        self.random.choices([self.request, self.call, self.person, self.replica, self.future], [4, 12, 2, 2, 1])[0]()
+        self.random.choices(
+            [self.request, self.call, self.person, self.replica, self.session, self.future], [4, 12, 2, 2, 2, 1]
+        )[0]()
 
     def request(self) -> None:
         pick = self.random.choice
@@ -137,6 +139,24 @@ class _Life:
                 ("system/log", e.HandlerGaveUp("execution", "call/1", 5, "boom")),
                 ("system/archive", e.SegmentArchived(1, self.random.randrange(2, 99), "d", "p", "l", 10, "5-0")),
                 ("system/archive", e.SegmentsRemoved(self.random.randrange(2, 99), "d")),
+            ]
+        )
+        self.write(aggregate, event)
+
+    def session(self) -> None:
+        pick = self.random.choice
+        client, number = pick(CLIENTS), self.random.randrange(4)
+        watched = tuple(Watched(pick("ab"), f"made://{name}") for name in pick(["x", "xy", "x/1"]))
+        aggregate, event = pick(
+            [
+                (f"session/s{number}", e.StreamOpened(client, pick(REPLICAS), pick("pq"))),
+                (f"session/s{number}", e.ResourcesSubscribed(client, watched)),
+                (f"session/s{number}", e.ResourcesSubscribed(client, watched)),
+                (f"session/s{number}", e.ResourcesUnsubscribed(watched, pick([None, "gone"]))),
+                (f"session/s{number}", e.LogLevelSet(client, pick(["debug", "error"]))),
+                (f"session/s{number}", e.RequestCancelled(client, "digest")),
+                (f"session/t{len(self.tape.log)}", e.SessionEnded(client)),
+                (f"upstream/{pick('ab')}", e.ResourceUpdated(pick(["made://x", "made://x/1", "made://z"]))),
             ]
         )
         self.write(aggregate, event)

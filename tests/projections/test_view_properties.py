@@ -16,7 +16,16 @@ from tests.projections.lives import write_life
 from tests.projections.tape import Tape, call_id
 
 SMALL = Limits(
-    tasks=4, task_bytes=400, ended=3, ended_bytes=30, grants=2, activity=9, replicas=2, clients=1, recent_tools=2
+    tasks=4,
+    task_bytes=400,
+    ended=3,
+    ended_bytes=30,
+    grants=2,
+    activity=9,
+    replicas=2,
+    clients=1,
+    recent_tools=2,
+    sessions=2,
 )
 POLICY_TYPES = {cls.__name__ for cls in POLICY_EVENTS}
 seeds = st.integers(0, 2**32)

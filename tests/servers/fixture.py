@@ -101,7 +101,9 @@ class Fixture:
 
     def simple(self, params: dict[str, Any]) -> dict[str, dict[str, Any]]:
         uri, name = params.get("uri"), params.get("name")
+        taken = {"resources/subscribe": {}, "resources/unsubscribe": {}} if uri != "made://up/nobody" else {}
         return {
+            **taken,
             "ping": {},
             "resources/read": {"contents": [{"uri": uri, "text": f"what is in {uri}"}]},
             "prompts/get": {"messages": [{"role": "user", "content": {"type": "text", "text": name}}]},
@@ -110,7 +112,8 @@ class Fixture:
     def capabilities(self) -> dict[str, Any]:
         if self.given.no_tools:
             return {}
-        return {kind: {"listChanged": True} for kind in ("tools", "resources", "prompts")}
+        changing = {"listChanged": True}
+        return {"tools": changing, "resources": {**changing, "subscribe": True}, "prompts": changing}
 
     def discover(self, answer: Any, refuse: Any) -> None:
         if self.given.on_discover == "exit":
@@ -171,7 +174,10 @@ class Fixture:
 
     def listen(self, identity: Any, params: dict[str, Any], send: Send) -> None:
         self.listeners[identity] = send
-        acknowledged = {"notifications": params["notifications"], "_meta": {META + "subscriptionId": identity}}
+        wanted = dict(params["notifications"])
+        if "resourceSubscriptions" in wanted:
+            wanted["resourceSubscriptions"] = [uri for uri in wanted["resourceSubscriptions"] if uri[-6:] != "nobody"]
+        acknowledged = {"notifications": wanted, "_meta": {META + "subscriptionId": identity}}
         send({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": acknowledged})
 
     def tell(self, method: str, params: dict[str, Any], send: Send) -> None:

@@ -1,0 +1,74 @@
+"""The write side of a process that serves, put together from its parts."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from handlers.bridging import Bridge
+from handlers.core import Core
+from handlers.execution import Executions
+from handlers.requests import Requests
+from handlers.running import Runner
+from handlers.subscriptions import Subscriptions
+from handlers.updates import UPDATE_SECONDS, WATCHED, Updates
+from portero.domain.events import CallCancelled, UpstreamEvent
+from portero.settings import UpstreamConfig
+from portero.upstream import DEFAULT, UPDATED, Limits, Notification, Upstreams
+
+ASKABLE: Final = b'{"elicitation":{"form":{},"url":{}},"sampling":{}}'
+"""What upstreams of the older era are told that clients can be asked; whether one can, shows when it is. Roots are left
+out: servers take them for folders that replace their own configured ones."""
+
+
+class Workings:
+    """``on_event`` takes what the owners of upstreams report; ``mask`` hides real values and secrets in texts."""
+
+    def __init__(
+        self,
+        core: Core,
+        configs: Sequence[UpstreamConfig],
+        *,
+        on_event: Callable[[str, UpstreamEvent], None],
+        mask: Callable[[str], str],
+        limits: Limits = DEFAULT,
+        update_seconds: float = UPDATE_SECONDS,
+    ) -> None:
+        self._bridge = Bridge(core)
+        self.upstreams = Upstreams(
+            configs,
+            replica=core.log.replica,
+            on_event=on_event,
+            mask=mask,
+            on_request=self._bridge.asked,
+            on_notification=self._notified,
+            capabilities=ASKABLE,
+            limits=limits,
+        )
+        self.runner = Runner(core, self.upstreams)
+        self.requests = Requests(core, self.runner)
+        self.executions = Executions(core, self.runner, self.upstreams)
+        self.updates = Updates(core, self.upstreams, pause=update_seconds)
+        self.subscriptions = Subscriptions(core, self.upstreams, self.updates)
+        core.view.subscribe(self.runner.seen, CallCancelled)
+        for kind in WATCHED:
+            core.view.subscribe(self.updates.seen, kind)
+
+    @property
+    def loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What runs for ever beside, by name."""
+        return {
+            "leases": self.runner.heartbeat,
+            "subscriptions": self.subscriptions.heartbeat,
+            "updates": self.updates.run,
+        }
+
+    async def start(self) -> None:
+        """Starts the upstreams, and waits for none of them."""
+        self.updates.start()
+        await self.upstreams.start()
+
+    def _notified(self, note: Notification) -> None:
+        """What an upstream says beside answers and progress."""
+        if note.method == UPDATED:
+            self.updates.updated(note)
+        else:
+            self._bridge.told(note)

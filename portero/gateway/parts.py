@@ -1,0 +1,100 @@
+"""The MCP endpoint, put together from its parts."""
+
+from collections.abc import Callable, Iterable
+
+from portero.domain.events import RequestCancelled
+from portero.gateway.admission import Admission
+from portero.gateway.auth import Clients, Credential
+from portero.gateway.backchannel import Channels, Questions
+from portero.gateway.calls import Calls
+from portero.gateway.cancelling import Cancellations
+from portero.gateway.dispatch import Dispatch
+from portero.gateway.endpoint import Endpoint
+from portero.gateway.flights import Flights
+from portero.gateway.incoming import Incoming
+from portero.gateway.listen import Listening
+from portero.gateway.listeners import Listeners
+from portero.gateway.lists import ToolLists
+from portero.gateway.methods import Methods
+from portero.gateway.offered import Offered
+from portero.gateway.offers import Offers
+from portero.gateway.results import Results
+from portero.gateway.services import Services
+from portero.gateway.sessions import Sessions
+from portero.gateway.streams import Streams
+from portero.gateway.subscribing import Subscribing
+from portero.gateway.taskext import TaskExtension
+from portero.gateway.tasks import Tasks
+from portero.gateway.upstream_tasks import UpstreamTasks
+from portero.gateway.virtual import VirtualTools
+
+
+class Parts:
+    """``endpoint`` serves, between ``follow`` and what that returns; ``listeners`` are its open streams."""
+
+    def __init__(self, services: Services, credentials: Iterable[Credential]) -> None:
+        options, view, subscriptions = services.options, services.core.view, services.subscriptions
+        results = Results(options.version)
+        sessions = Sessions(services.sealer, view)
+        tasks = Tasks(services)
+        upstream_tasks = UpstreamTasks(services, results)
+        questions = Questions()
+        calls = Calls(services, results, Channels(questions, view), upstream_tasks)
+        virtual = VirtualTools(services, results, calls, tasks)
+        lists = ToolLists(services, results, virtual)
+        offered = Offered(services, results, lists)
+        offers = Offers(services, calls, offered)
+        extension = TaskExtension(services, results, tasks, upstream_tasks)
+        subscribing = Subscribing(subscriptions, offers, results, services.core.replacer)
+        methods = Methods(
+            services,
+            results,
+            calls,
+            virtual,
+            sessions,
+            shared={
+                "tools/list": lists.tools_list,
+                "prompts/list": offered.prompts_list,
+                "prompts/get": offers.prompts_get,
+                "resources/list": offered.resources_list,
+                "resources/templates/list": offered.templates_list,
+                "resources/read": offers.resources_read,
+                "completion/complete": offers.complete,
+            },
+            modern={"tasks/get": extension.get, "tasks/update": extension.update, "tasks/cancel": extension.cancel},
+            legacy={
+                "resources/subscribe": subscribing.subscribe,
+                "resources/unsubscribe": subscribing.unsubscribe,
+                "logging/setLevel": subscribing.set_level,
+            },
+        )
+        self._services = services
+        self._tasks = tasks
+        self.listeners = Listeners(options, view.sessions.watched, subscriptions.may_hear)
+        listening = Listening(self.listeners, offered, results, extension, subscriptions)
+        flights = Flights(options.disconnect_seconds, options.keepalive_seconds, options.alive_seconds)
+        self._cancellations = Cancellations(flights, subscriptions, services.core.log.replica)
+        self.endpoint = Endpoint(
+            options,
+            Admission(options, Clients(credentials), sessions),
+            Streams(view, self.listeners, offered, subscriptions, options.keepalive_seconds),
+            Incoming(questions, self._cancellations),
+            Dispatch(methods, listening, services.core.replacer.to_fake_result),
+        )
+
+    def follow(self) -> Callable[[], None]:
+        """Follows the log and the catalogue; returns what ends that."""
+        view = self._services.core.view
+        ends = [
+            view.subscribe(self._tasks.seen),
+            view.subscribe(self.listeners.seen),
+            view.subscribe(self._cancellations.seen, RequestCancelled),
+            self._services.upstreams.subscribe(self.listeners.catalogue_changed),
+        ]
+
+        def end() -> None:
+            self.listeners.close()
+            for one in ends:
+                one()
+
+        return end
