@@ -130,12 +130,10 @@ class Committer:
         wire, queue = self._wire, self._queue
         if self._busy or not queue or wire is None or wire.closed.done():
             return
-        batch: list[Append] = []
-        size = 0
-        while queue and len(batch) < BATCH_APPENDS and (not batch or size + queue[0].size <= BATCH_BYTES):
-            append = queue.popleft()
-            batch.append(append)
-            size += append.size
+        batch = [queue.popleft()]
+        size = batch[0].size
+        while queue and len(batch) < BATCH_APPENDS and (size := size + queue[0].size) <= BATCH_BYTES:
+            batch.append(queue.popleft())
         self._send(wire, APPEND, batch)
 
     def _send(self, wire: Wire, script: Script, batch: list[Append]) -> None:
