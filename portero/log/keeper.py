@@ -151,10 +151,9 @@ class Keeper:
         for append in suspects:
             if (seqs := written.get(append.meta)) is not None:
                 telemetry.APPENDS_WRITTEN.inc()
-                telemetry.EVENTS_APPENDED.inc(len(seqs))
-                settle(
-                    append, Appended(Seq(seqs[0]), Seq(seqs[-1]), append.policy_floor + append.bumps, repeated=False)
-                )
+                telemetry.EVENTS_APPENDED.inc(append.events)
+                first = Seq(seqs[-1] - append.events + 1)  # the beginning may be trimmed by now
+                settle(append, Appended(first, Seq(seqs[-1]), append.policy_floor + append.bumps, repeated=False))
             elif forgotten:
                 telemetry.APPENDS_FAILED.inc()
                 settle(append, LogUncertain(UNKNOWN.format("this replica slept for too long")))

@@ -103,3 +103,13 @@ async def judged(one: Shelf) -> Audit:
 def on_stream(place: Place) -> list[int]:
     """The sequences that the stream still has."""
     return [int(fields["n"]) for _, fields in place.redis.xrange(place.key("log"))]
+
+
+async def segments(one: Shelf) -> list[tuple[int, int]]:
+    """What is archived: the first and the last event of each segment."""
+    found = []
+    for first in await one.archive.firsts():
+        loaded = await one.archive.load(first)
+        assert loaded is not None
+        found.append((loaded.header.first, loaded.header.last))
+    return found

@@ -8,30 +8,15 @@ import pytest
 
 from handlers.archiving import LEASE
 from handlers.loading import load_view
-from portero.errors import ArchiveConflict, LogDivergence, LogError, StoreError
+from portero.errors import ArchiveConflict, LogDivergence, LogError
 from portero.log import Lease
 from portero.log.archive import Bucket, name_of, storage_at
 from portero.log.archive.cutting import Mark, cut
+from portero.log.trimming import trim
 from tests.archive.made import segment
-from tests.archive.shelf import SMALL, Shelf, judged, on_stream, shelf, story
+from tests.archive.shelf import SMALL, Shelf, judged, on_stream, segments, shelf, story
 from tests.log.support import until
 from tests.stores import Place
-
-HOUR = 3_600_000
-
-
-async def names(one: Shelf) -> list[str]:
-    return await one.archive.storage.names()
-
-
-async def segments(one: Shelf) -> list[tuple[int, int]]:
-    found = []
-    for first in await one.archive.firsts():
-        loaded = await one.archive.load(first)
-        assert loaded is not None
-        found.append((loaded.header.first, loaded.header.last))
-    return found
-
 
 # --- cutting ----------------------------------------------------------------------------------------------------------
 
@@ -116,6 +101,10 @@ async def test_what_no_snapshot_covers_is_not_trimmed(valkey: Place, tmp_path: P
         while await one.archiving.step(lease.epoch):
             pass
         assert await one.archive.firsts() == [1, 11, 21, 31, 41]
+        assert on_stream(valkey)[0] == 11
+        beyond = await one.archive.load(21)
+        assert beyond is not None
+        assert not await trim(one.log, LEASE, lease.epoch, beyond.header, SMALL.keep)
         assert on_stream(valkey)[0] == 11
 
 
@@ -203,10 +192,10 @@ async def test_an_archive_without_its_newest_segment_is_not_continued(valkey: Pl
             await one.archive.storage.remove(name)
             if why:
                 with pytest.raises(ArchiveConflict, match=why):
-                    await one.archiving._demand_the_newest()
+                    await asyncio.wait_for(one.archiving._work(1), 20)
                 await one.archive.storage.create(name, segment(11, 10, log=one.log.id).data)
                 with pytest.raises(ArchiveConflict, match="not the one that the log names"):
-                    await one.archiving._demand_the_newest()
+                    await asyncio.wait_for(one.archiving._work(1), 20)
                 await one.archive.storage.remove(name)
             await one.archive.storage.create(name, data)
         await one.archiving._demand_the_newest()
@@ -264,37 +253,3 @@ async def test_with_a_full_store_archiving_and_trimming_go_on(valkey: Place, tmp
         finally:
             valkey.redis.config_set("maxmemory", 0)
         assert on_stream(valkey)[0] > 1
-
-
-# --- retention, and a log that is not the archive's -------------------------------------------------------------------
-
-
-async def test_old_segments_are_removed_and_the_log_says_so(store: Place, where: Path | Bucket) -> None:
-    async with shelf(store, where, attrs.evolve(SMALL, retention_ms=HOUR)) as one:
-        await one.fill(40)
-        await one.work()
-        kept = await segments(one)
-        one.now[0] = 2_500_000_000_000  # entries are named by the store's clock, which is today's
-        await one.fill(12)
-        await one.work()
-        found = await segments(one)
-        assert len(found) < len(kept)
-        assert on_stream(store)[0] >= found[0][0]
-        assert one.core.view.archived is not None
-        assert one.core.view.archived.before == found[0][0] > 1
-        assert (await judged(one)).faults == []
-        await one.archive.storage.remove(name_of(found[0][0]))
-        assert ("missing", name_of(found[0][0])) in [
-            (fault.kind, fault.segment) for fault in (await judged(one)).faults
-        ]
-
-
-async def test_an_empty_store_beside_an_archive_is_not_begun_anew(valkey: Place, where: Path | Bucket) -> None:
-    async with shelf(valkey, where) as one:
-        await one.fill(30)
-        await one.work()
-    valkey.clear()
-    for _ in range(2):
-        with pytest.raises(StoreError, match=r"no events.*audit restore"):
-            async with shelf(valkey, where):
-                raise AssertionError("it was opened")

@@ -179,3 +179,33 @@ async def test_cuts_under_load_lose_nothing_and_repeat_nothing(log: Log, proxy: 
     assert not set(refused) & set(names)
     assert set(names) - {name for _, name in acknowledged} <= set(unknown)
     assert len(acknowledged) > 500
+
+
+async def test_what_was_trimmed_before_it_could_be_looked_for_is_unknown(log: Log, store: Place, proxy: Proxy) -> None:
+    """It stands on the log, and is archived and off the stream by the time that somebody asks for it."""
+    await append(log, write("call/0", 0))
+    proxy.hold(REPLIES)
+    task = await start(log, write("call/a", 0, READ, READ))
+    await until(lambda: store.redis.hget(store.key("head"), "seq") == "3", "it is written")
+    async with opened(store, "r2") as other:
+        await append(other, write("call/b", 0))
+    newest = store.redis.xrevrange(store.key("log"), count=1)[0][0]
+    store.redis.xtrim(store.key("log"), minid=newest, approximate=False)
+    store.redis.hset(store.key("head"), "trimmed", 3)
+    proxy.release(REQUESTS)
+    proxy.cut()
+    proxy.release(REPLIES)
+    with pytest.raises(LogUncertain, match="slept for too long"):
+        await task
+    assert log.diverged is None
+    await append(log, write("call/c", 0))
+
+
+async def test_what_was_trimmed_without_a_word_is_another_log(log: Log, store: Place, proxy: Proxy) -> None:
+    await append(log, write("call/0", 0))
+    async with opened(store, "r2") as other:
+        await append(other, write("call/b", 0))
+    newest = store.redis.xrevrange(store.key("log"), count=1)[0][0]
+    store.redis.xtrim(store.key("log"), minid=newest, approximate=False)
+    proxy.cut()
+    await until(lambda: log.diverged is not None, "it is noticed")
