@@ -21,7 +21,7 @@ COPY --from=node /usr/local/lib/node_modules /usr/local/lib/node_modules
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
  && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx \
  && useradd --create-home --uid 10001 portero \
- && mkdir -p /app/data && chown -R portero /app && chmod 0700 /app/data
+ && mkdir -p /app/data /app/archive && chown -R portero /app && chmod 0700 /app/data /app/archive
 COPY --from=build /opt/portero /opt/portero
 COPY ops/healthcheck.py /opt/portero/healthcheck.py
 

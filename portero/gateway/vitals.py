@@ -48,6 +48,8 @@ class Vitals:
             reasons.append(f"The audit log cannot be written: {log.away}")
         elif follower.silent > MAX_SILENCE_SECONDS:
             reasons.append(f"The audit log was last heard {follower.silent:.0f} s ago.")
+        if follower.missing is not None:
+            reasons.append(f"{follower.missing} A restart begins with the newest snapshot.")
         if follower.lag > MAX_LAG:
             reasons.append(f"This replica is {follower.lag} events behind the log.")
         return Readiness(tuple(reasons))

@@ -50,6 +50,8 @@ class Follower:
         self._needed = asyncio.Event()
         """The log holds what was not handed on yet, or may do so."""
         self._fed = 0.0
+        self.missing: str | None = None
+        """Why what was trimmed, and is needed here, cannot be read from the archive; None: all is well."""
         self._missed: deque[tuple[int, Append]] = deque()
         """Own appends that stand, with their first sequence, but behind others' that must be read first."""
         self._failure: Exception | None = None
@@ -94,6 +96,7 @@ class Follower:
             backoff.reset()
             await self._read(wire)
         except (*NOT_NOW, LogTrimmed, ArchiveError) as error:
+            self.missing = str(error) if isinstance(error, LogTrimmed | ArchiveError) else None
             if str(error) != self._said:
                 self._said = str(error)
                 logger.warning("cannot follow the log", error=self._said or "no answer in time", seq=self.seq)
@@ -110,7 +113,7 @@ class Follower:
             reply: dict[bytes, list[Any]] | None = await wire.call(
                 "XREAD", "COUNT", BATCH, "BLOCK", limits.block_ms, "STREAMS", key, self.entry, timeout=limits.blocked
             )
-            self._heard, self._said = self._loop.time(), ""
+            self._heard = self._loop.time()
             if reply:
                 [page] = reply.values()
                 first = sequence(page[0])
@@ -120,6 +123,7 @@ class Follower:
                 self._apply(self._entries.recorded(page, after, known=self.seq, own=own))
             else:
                 await self._check(wire)
+            self._said, self.missing = "", None
 
     async def _until_needed(self) -> None:
         """Returns at once, unless what is handed on is all there is."""

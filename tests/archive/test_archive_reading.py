@@ -75,11 +75,13 @@ async def test_a_replica_that_slept_and_has_no_archive_waits_and_does_not_diverg
         await one.fill(40)
         await one.work()
         sleeper.background.start("follower", sleeper.follower.run)
-        await until(lambda: "PORTERO_ARCHIVE" in sleeper.follower._said, "it says what is missing")
+        await until(lambda: "PORTERO_ARCHIVE" in (sleeper.follower.missing or ""), "it says what is missing")
         assert sleeper.log.diverged is None
         assert sleeper.follower.lag > 0
         sleeper.log.archive = one.archive
         await until(lambda: sleeper.core.view.seq == one.core.view.seq, "it has caught up")
+        await one.fill(1)
+        await until(lambda: sleeper.follower.missing is None, "nothing is missing any more")
 
 
 async def test_a_real_gap_on_a_trimmed_stream_is_noticed(valkey: Place, tmp_path: Path) -> None:

@@ -28,6 +28,14 @@ def test_compose_mounts_files_that_are_there() -> None:
     assert services["portero"]["deploy"]["replicas"] == 2
 
 
+def test_the_replicas_of_compose_share_an_archive_that_they_may_write() -> None:
+    """A named volume takes the owner that its folder has in the image."""
+    service = yaml.safe_load((ROOT / "compose.yml").read_text())["services"]["portero"]
+    place = service["environment"]["PORTERO_ARCHIVE"]
+    assert f"archive:{place}" in service["volumes"]
+    assert re.search(rf"mkdir -p .*{place}.* && chown -R portero /app", (ROOT / "Dockerfile").read_text())
+
+
 def test_the_unit_starts_what_the_wheel_installs() -> None:
     unit = (ROOT / "ops" / "portero.service").read_text()
     assert re.search(r"^ExecStart=\S+/portero serve$", unit, re.MULTILINE)

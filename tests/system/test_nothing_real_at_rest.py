@@ -1,5 +1,6 @@
 """Real values and secrets live in memory only: every byte that a run leaves behind is searched for them."""
 
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ REPLACEMENTS = {
 def left_behind(folder: Path, effects: Path) -> dict[Path, bytes]:
     """Every file but the upstream's own and the configuration, which names variables and not values."""
     return {
-        file: file.read_bytes()
+        file: gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         for file in folder.rglob("*")
         if file.is_file() and file != effects and file.parent.name != "config"
     }
@@ -35,7 +36,7 @@ def left_behind(folder: Path, effects: Path) -> dict[Path, bytes]:
 
 def test_no_real_value_and_no_secret_is_left_in_any_byte() -> None:
     env = {"REAL_NAME": NAME, "REAL_EMAIL": MAIL, "REAL_BANK_ACCOUNT": ACCOUNT, "REAL_API_KEY": KEY, "SECRET": SECRET}
-    with Place(LOG_LEVEL="debug", **env) as place:
+    with Place(LOG_LEVEL="debug", PORTERO_ARCHIVE_EVENTS="10", **env) as place:
         fx = {
             "name": "fx",
             "command": sys.executable,
@@ -72,6 +73,7 @@ def test_no_real_value_and_no_secret_is_left_in_any_byte() -> None:
             done = place.command(*command)
             shown += done.stdout + done.stderr
         metrics = client.http.get("/metrics").text
+        wait_until(lambda: len(list((place.folder / "data" / "archive").glob("0*"))) > 1, "most of it is archived")
         kill(gateway)
         place.start()
         for gateway in place.gateways[1:]:
@@ -80,7 +82,9 @@ def test_no_real_value_and_no_secret_is_left_in_any_byte() -> None:
 
         assert place.done()["Jane-2"] == 1
         files = left_behind(place.folder, place.effects)
-        assert any(b"ToolCallRequested" in content for content in files.values()), "the log was not searched"
+        searched = {path.parent.name for path, content in files.items() if b"ToolCallRequested" in content}
+        assert "archive" in searched, "the archive was not searched"
+        assert len(searched) > 1, "the log was not searched"
         everything = {**files, Path("shown"): (shown + metrics + result + json.dumps(seen)).encode()}
         for real in (NAME, MAIL, ACCOUNT, KEY, SECRET, TOKEN):
             for form in forms(real):
