@@ -129,7 +129,8 @@ class Calls:
             self._counts[status] += 1
         if after.policy is not before.policy and after.policy is not None:
             self._decisions[after.policy.action] += 1
-        if key in running and after.approval is None and status not in TERMINAL:
+        plain = after.approval is None and (after.dialogue is None or not after.dialogue.task)
+        if plain and key in running and status not in TERMINAL:
             running[key] = after
         else:
             self._move(key, after)
@@ -137,7 +138,7 @@ class Calls:
 
     def _move(self, key: CallId, call: Call) -> None:
         self._running.pop(key, None)
-        if call.approval is not None or call.status is Status.UNKNOWN or key in self._tasks:
+        if call.is_task or call.status is Status.UNKNOWN or key in self._tasks:
             self._keep_task(key, call)
             return
         request = call.origin.request

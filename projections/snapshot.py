@@ -22,7 +22,7 @@ from projections.replicas import Replica
 from projections.sessions import SessionsState
 from projections.upstreams import UpstreamsState
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Raise it with every change to what a state means. An older or newer snapshot is not read; the log is."""
 
 _NAME: Final = b"portero view "

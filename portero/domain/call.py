@@ -5,13 +5,17 @@ from typing import Any, Final
 
 import msgspec
 
+from portero.domain import call_dialogue
 from portero.domain.call_evolve import evolve, preview
 from portero.domain.call_state import Call
 from portero.domain.commands import (
     Approve,
     CallCommand,
     Cancel,
+    Continue,
     Deny,
+    GiveInput,
+    GiveTask,
     MarkRead,
     RecordFailure,
     RecordNotified,
@@ -19,9 +23,11 @@ from portero.domain.commands import (
     RecordSuccess,
     RecordUnknown,
     RequestCall,
+    RequestInput,
     ResolveOutcome,
     StartExecution,
     Wake,
+    WithdrawInput,
 )
 from portero.domain.events import (
     ApprovalExpired,
@@ -111,7 +117,8 @@ def _request(state: Call | None, command: RequestCall, now: Millis, locked: bool
     if command.action is Action.ASK:
         if command.approval_expires_at <= now:
             raise Invalid("The approval would end before it begins: APPROVAL_TIMEOUT_SECONDS must be above zero.")
-        return [requested, decided, ApprovalRequested(command.digest, command.approval_expires_at, command.facts)]
+        asked = (command.digest, command.approval_expires_at, command.facts, command.capabilities)
+        return [requested, decided, ApprovalRequested(*asked)]
     if command.queued is not None:
         return [requested, decided, command.queued]
     return [requested, decided, ExecutionStarted(command.replica, 1, command.lease_until, command.retry_safe)]
@@ -282,5 +289,10 @@ _DECIDE: Final[dict[type[CallCommand], Callable[[Call, Any, Millis, bool], CallE
     RecordNotified: _notified,
     RecordNotifyFailed: _notify_failed,
     MarkRead: _mark_read,
+    RequestInput: call_dialogue.request_input,
+    GiveInput: call_dialogue.give_input,
+    WithdrawInput: call_dialogue.withdraw_input,
+    GiveTask: call_dialogue.give_task,
+    Continue: call_dialogue.go_on,
     Wake: _wake,
 }

@@ -6,7 +6,18 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from portero.domain.call_parts import Approval, Decision, Execution, Notice, Origin, Outcome, Queued, Told
+from portero.domain.call_parts import (
+    Approval,
+    Decision,
+    Dialogue,
+    Execution,
+    Notice,
+    Origin,
+    Outcome,
+    Question,
+    Queued,
+    Told,
+)
 from portero.domain.call_state import Call
 from portero.domain.events import (
     ApprovalExpired,
@@ -15,6 +26,7 @@ from portero.domain.events import (
     ApprovalRequested,
     CallApproved,
     CallCancelled,
+    CallContinued,
     CallDenied,
     CallEvent,
     ExecutionFailed,
@@ -22,12 +34,16 @@ from portero.domain.events import (
     ExecutionQueued,
     ExecutionStarted,
     ExecutionSucceeded,
+    InputGiven,
+    InputRequested,
+    InputWithdrawn,
     LateOutcomeRecorded,
     Meta,
     OutcomeResolved,
     PolicyDecided,
     Recorded,
     ResultRead,
+    TaskGiven,
     ToolCallRequested,
 )
 from portero.domain.ids import CallId, Millis, ReplicaId, call_aggregate
@@ -93,7 +109,7 @@ def _succeeded(state: Call, event: ExecutionSucceeded, recorded: AnyRecorded) ->
 
 
 def _asked(state: Call, event: ApprovalRequested, recorded: AnyRecorded) -> Call:
-    approval = Approval(event.digest, event.expires_at, event.facts, recorded.meta.at)
+    approval = Approval(event.digest, event.expires_at, event.facts, recorded.meta.at, event.capabilities)
     return _with(state, recorded, status=Status.PENDING, approval=approval)
 
 
@@ -195,6 +211,29 @@ def _read(state: Call, event: ResultRead, recorded: AnyRecorded) -> Call:
     return _with(state, recorded, approval=approval)
 
 
+# --- the client's part ------------------------------------------------------------------------------------------------
+
+
+def _input_requested(state: Call, event: InputRequested, recorded: AnyRecorded) -> Call:
+    before = state.dialogue or Dialogue()
+    questions = (*before.questions, Question(event.key, event.method, event.until, event.blob))
+    return _with(state, recorded, dialogue=replace(before, questions=questions, asked=before.asked + 1))
+
+
+def _input_settled(state: Call, event: InputGiven | InputWithdrawn, recorded: AnyRecorded) -> Call:
+    before = state.dialogue or Dialogue()
+    questions = tuple(question for question in before.questions if question.key != event.key)
+    return _with(state, recorded, dialogue=replace(before, questions=questions))
+
+
+def _task_given(state: Call, event: TaskGiven, recorded: AnyRecorded) -> Call:
+    return _with(state, recorded, dialogue=replace(state.dialogue or Dialogue(), task=True))
+
+
+def _continued(state: Call, event: CallContinued, recorded: AnyRecorded) -> Call:
+    return _with(state, recorded, dialogue=replace(state.dialogue or Dialogue(), continued_by=event.by))
+
+
 _FOLDS: Final[dict[Any, Callable[[Call, Any, AnyRecorded], Call]]] = {
     PolicyDecided: _policy_decided,
     ExecutionQueued: _queued,
@@ -211,5 +250,10 @@ _FOLDS: Final[dict[Any, Callable[[Call, Any, AnyRecorded], Call]]] = {
     ExecutionOutcomeUnknown: _unknown,
     LateOutcomeRecorded: _late,
     OutcomeResolved: _resolved,
+    InputRequested: _input_requested,
+    InputGiven: _input_settled,
+    InputWithdrawn: _input_settled,
+    TaskGiven: _task_given,
+    CallContinued: _continued,
     ResultRead: _read,
 }

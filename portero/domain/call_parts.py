@@ -51,6 +51,7 @@ class Approval(Struct, frozen=True):
     expires_at: Millis
     facts: ToolFacts
     asked_at: Millis
+    capabilities: str | None
     decision: Decision | None = None
     read_at: Millis | None = None
     """When the client fetched the result for the first time."""
@@ -61,6 +62,25 @@ class Queued(Struct, frozen=True):
 
     at: Millis
     event: ExecutionQueued
+
+
+class Question(Struct, frozen=True):
+    """What the upstream asks the client, and nobody has answered yet. ``blob``: where its params are kept."""
+
+    key: str
+    method: str
+    until: Millis
+    blob: str
+
+
+class Dialogue(Struct, frozen=True):
+    """What passed between upstream and client beside the call itself. ``task``: the client has one in its place."""
+
+    questions: tuple[Question, ...] = ()
+    asked: int = 0
+    """How often the client was asked."""
+    task: bool = False
+    continued_by: CallId | None = None
 
 
 class Execution(Struct, frozen=True):

@@ -2,14 +2,15 @@
 
 from msgspec import Struct
 
-from portero.domain.call_parts import Approval, Decision, Execution, Notice, Origin, Outcome, Queued, Told
+from portero.domain.call_face import CallFace
+from portero.domain.call_parts import Approval, Decision, Dialogue, Execution, Origin, Outcome, Question, Queued, Told
 from portero.domain.events import PolicyDecided
-from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
+from portero.domain.ids import CallId, ClientId, GrantId, Millis, RuleId
 from portero.domain.patterns import policy_name
-from portero.domain.values import TERMINAL, Action, Actor, Kind, Reason, Resolution, Status, ToolFacts
+from portero.domain.values import Action, Actor, Kind, Reason, Status, ToolFacts
 
 
-class Call(Struct, frozen=True):
+class Call(Struct, CallFace, frozen=True):
     """One fold of a call, made of a few values, so that the next state shares what did not change."""
 
     origin: Origin
@@ -24,6 +25,7 @@ class Call(Struct, frozen=True):
     told: Told | None = None
     stopped: Decision | None = None
     """A cancellation, or a refusal after the approval."""
+    dialogue: Dialogue | None = None
     ended_at: Millis | None = None
     foreign: bool = False
     """A newer release wrote on it something that this one cannot read, so this one decides nothing on it."""
@@ -100,6 +102,21 @@ class Call(Struct, frozen=True):
     def asked(self) -> bool:
         """A person was asked: the client has a task."""
         return self.approval is not None
+
+    @property
+    def is_task(self) -> bool:
+        """The client has a task, from the beginning or since the call took long."""
+        return self.approval is not None or (self.dialogue is not None and self.dialogue.task)
+
+    @property
+    def capabilities(self) -> str | None:
+        """What the client of an asked call can be asked through its task, as JSON."""
+        return self.approval.capabilities if self.approval else None
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What the upstream asks the client, and waits for."""
+        return self.dialogue.questions if self.dialogue and self.status is Status.EXECUTING else ()
 
     @property
     def facts(self) -> ToolFacts:
@@ -180,114 +197,3 @@ class Call(Struct, frozen=True):
         """When it does not start any more unless the replica whose client waits for it is heard of before."""
         since = self.queued_at
         return Millis(since + self.queued.event.lease_ms) if since is not None and self.queued else None
-
-    # --- telling people -----------------------------------------------------------------------------------------------
-
-    @property
-    def notified(self) -> tuple[Notice, ...]:
-        return self.told.notices if self.told else ()
-
-    def ref(self, channel: str) -> str | None:
-        """The newest message about it in a channel."""
-        return next((notice.ref for notice in reversed(self.notified) if notice.channel == channel), None)
-
-    @property
-    def notify_failures(self) -> int:
-        return self.told.failures if self.told else 0
-
-    @property
-    def notify_error(self) -> str | None:
-        return self.told.error if self.told else None
-
-    @property
-    def notify_retry_at(self) -> Millis | None:
-        return self.told.retry_at if self.told else None
-
-    def notify_due(self, now: Millis) -> bool:
-        """The last attempt to tell a person failed, and it is time for the next."""
-        return self.notify_retry_at is not None and now >= self.notify_retry_at
-
-    # --- running ------------------------------------------------------------------------------------------------------
-
-    @property
-    def attempt(self) -> int:
-        """0 before the first."""
-        return self.execution.attempt if self.execution else 0
-
-    @property
-    def started_at(self) -> Millis | None:
-        return self.execution.started_at if self.execution else None
-
-    @property
-    def lease_until(self) -> Millis | None:
-        return self.execution.lease_until if self.execution else None
-
-    @property
-    def replica(self) -> ReplicaId | None:
-        return self.execution.replica if self.execution else None
-
-    @property
-    def retry_safe(self) -> bool:
-        """The tool is declared read-only or idempotent."""
-        if self.execution is not None:
-            return self.execution.retry_safe
-        return bool(self.facts.read_only or self.facts.idempotent)
-
-    @property
-    def late(self) -> bool:
-        """An answer came too late."""
-        return bool(self.execution and self.execution.late)
-
-    # --- what came of it ----------------------------------------------------------------------------------------------
-
-    @property
-    def finished(self) -> bool:
-        return self.status in TERMINAL
-
-    @property
-    def is_error(self) -> bool:
-        """The result is a tool's own error."""
-        return self.outcome.is_error if self.outcome else False
-
-    @property
-    def result_blob(self) -> str | None:
-        """Where its result is kept for a time; None when there is none, or none that anybody fetches later."""
-        return self.outcome.result_blob if self.outcome else None
-
-    @property
-    def result_bytes(self) -> int:
-        return self.outcome.result_bytes if self.outcome else 0
-
-    @property
-    def result_digest(self) -> str | None:
-        """SHA-256, hex, of the result that is or was kept."""
-        return self.outcome.result_digest if self.outcome else None
-
-    @property
-    def error(self) -> str | None:
-        """JSON object {code, message, data?}."""
-        return self.outcome.error if self.outcome else None
-
-    @property
-    def duration_ms(self) -> int:
-        return self.outcome.duration_ms if self.outcome else 0
-
-    @property
-    def unknown_reason(self) -> str | None:
-        return self.outcome.unknown_reason if self.outcome else None
-
-    @property
-    def resolution(self) -> Resolution | None:
-        return self.outcome.resolution if self.outcome else None
-
-    @property
-    def resolved_by(self) -> Actor | None:
-        return self.outcome.resolved_by if self.outcome else None
-
-    @property
-    def resolved_at(self) -> Millis | None:
-        return self.outcome.resolved_at if self.outcome else None
-
-    @property
-    def read_at(self) -> Millis | None:
-        return self.approval.read_at if self.approval else None

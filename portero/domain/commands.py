@@ -32,6 +32,8 @@ class RequestCall(Struct, frozen=True):
     retry_safe: bool
     arguments_digest: str | None = None
     queued: ExecutionQueued | None = None
+    capabilities: str | None = None
+    """What the client can be asked through its task."""
     """Where it is allowed: another replica starts it, and this event says so instead of that it has started."""
 
 
@@ -102,6 +104,44 @@ class MarkRead(Struct, frozen=True):
     pass
 
 
+class RequestInput(Struct, frozen=True):
+    """See ``InputRequested``."""
+
+    key: str
+    method: str
+    until: Millis
+    blob: str
+    digest: str
+
+
+class Answer(Struct, frozen=True):
+    """See ``InputGiven``."""
+
+    key: str
+    blob: str
+    digest: str
+    refused: bool = False
+
+
+class GiveInput(Struct, frozen=True):
+    answers: tuple[Answer, ...]
+
+
+class WithdrawInput(Struct, frozen=True):
+    key: str
+    reason: str
+
+
+class GiveTask(Struct, frozen=True):
+    pass
+
+
+class Continue(Struct, frozen=True):
+    """``by``: the call that goes on from here."""
+
+    by: CallId
+
+
 class Wake(Struct, frozen=True):
     """A timer rang: expire what has expired, declare lost what lost its lease, do nothing otherwise."""
 
@@ -119,6 +159,11 @@ CallCommand = (
     | RecordUnknown
     | ResolveOutcome
     | MarkRead
+    | RequestInput
+    | GiveInput
+    | WithdrawInput
+    | GiveTask
+    | Continue
     | Wake
 )
 

@@ -43,6 +43,8 @@ class ApprovalRequested(Struct, frozen=True):
     """Over tool, stored arguments, tool definition and replacement table; execution recomputes it."""
     expires_at: Millis
     facts: ToolFacts = NO_FACTS
+    capabilities: str | None = None
+    """What the client can be asked through its task, as JSON in the protocol's words."""
 
 
 class ApprovalNotified(Struct, frozen=True):
@@ -152,6 +154,47 @@ class LateOutcomeRecorded(Struct, frozen=True):
     """JSON object {code, message, data?} when the answer was no result."""
     attempt: int = 0
     """Which attempt it answers; 0: the only one."""
+
+
+class InputRequested(Struct, frozen=True):
+    """The upstream asks the client something in the middle of the call, such as to elicit or to sample."""
+
+    key: str
+    """Tells the questions of one call apart."""
+    method: str
+    until: Millis
+    """Nobody waits for the answer longer."""
+    blob: str
+    """Where its params, fakes only, are kept for a time beside the log."""
+    digest: str
+    """SHA-256, hex, of the params: what remains of them."""
+
+
+class InputGiven(Struct, frozen=True):
+    """The client has answered. ``refused``: with an error."""
+
+    key: str
+    blob: str
+    """Where the JSON of the result or error, fakes only, is kept for a time beside the log."""
+    digest: str
+    refused: bool = False
+
+
+class InputWithdrawn(Struct, frozen=True):
+    """The answer is not waited for any more."""
+
+    key: str
+    reason: str
+
+
+class TaskGiven(Struct, frozen=True):
+    """The client does not wait for the call any more: it has a task instead, and fetches what comes of it."""
+
+
+class CallContinued(Struct, frozen=True):
+    """The upstream had answered with questions, and another call goes on with the client's answers; once only."""
+
+    by: CallId
 
 
 class OutcomeResolved(Struct, frozen=True):
@@ -428,6 +471,11 @@ CallEvent = (
     | ExecutionFailed
     | ExecutionOutcomeUnknown
     | LateOutcomeRecorded
+    | InputRequested
+    | InputGiven
+    | InputWithdrawn
+    | TaskGiven
+    | CallContinued
     | OutcomeResolved
     | ResultRead
 )

@@ -77,6 +77,11 @@ class _Life:
                 c.RecordUnknown(attempt, "lost", 5),
                 c.ResolveOutcome(ANA, pick(list(Resolution))),
                 c.MarkRead(),
+                c.RequestInput(pick("kl"), "elicitation/create", Millis(self.now + MINUTE), "b2", "d2"),
+                c.GiveInput((c.Answer(pick("kl"), "b3", "d3", pick([True, False])),)),
+                c.WithdrawInput(pick("kl"), "nobody answered"),
+                c.GiveTask(),
+                c.Continue(call_id(7)),
                 c.Wake(),
             ]
         )
