@@ -168,6 +168,8 @@ class Executions:
                 message = f"{state.upstream} is not connected or no longer has {state.name}; nothing was sent."
                 return _unsent(state, UPSTREAM_UNAVAILABLE, message)
             definition = tool.facts.definition
+        if not state.asked:  # it was allowed, and runs again because a person has said so
+            return None
         digest = call_digest(name, arguments.decode(), state.extra, definition, core.replacer.digest)
         if digest != state.digest:
             return Deny(SYSTEM, "The tool or the replacements changed since it was approved. Ask again.")

@@ -14,7 +14,7 @@ from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Action, Resolution, Status
 from portero.errors import AlreadyDecided, LogUnavailable, LogUncertain
 from portero.log import Pointer
-from tests.handlers.replica import ADMIN, open_replica
+from tests.handlers.replica import ADMIN, ALLOW_ALL, open_replica
 from tests.log.proxy import REPLIES, proxied
 from tests.log.support import IMPATIENT, until
 from tests.stores import Place
@@ -147,6 +147,27 @@ async def test_a_lost_outcome_of_another_tool_is_for_a_person_to_settle(
         assert replica.did() == {"a": times}
         with pytest.raises(AlreadyDecided):
             await replica.decisions.resolve(call, ADMIN, resolution)
+
+
+async def test_a_lost_outcome_of_an_allowed_call_runs_again_when_a_person_says_so(
+    valkey: Place, tmp_path: Path
+) -> None:
+    async with open_replica(valkey, policies=ALLOW_ALL) as replica:
+        await replica.call(id="a", die=str(tmp_path / "died"), say="at last")
+        lost = await replica.only(Status.UNKNOWN)
+        await replica.decisions.resolve(lost.id, ADMIN, Resolution.RUN_AGAIN)
+        await replica.becomes(lost.id, Status.COMPLETED)
+        assert replica.did() == {"a": 2}
+
+
+async def test_an_allowed_call_that_is_denied_since_does_not_run_again(valkey: Place, tmp_path: Path) -> None:
+    async with open_replica(valkey, policies=ALLOW_ALL) as replica:
+        await replica.call(id="a", die=str(tmp_path / "died"))
+        lost = await replica.only(Status.UNKNOWN)
+        await replica.decisions.set_rule("up/do", Action.DENY, ADMIN)
+        await replica.decisions.resolve(lost.id, ADMIN, Resolution.RUN_AGAIN)
+        await replica.becomes(lost.id, Status.DENIED)
+        assert replica.did() == {"a": 1}
 
 
 async def test_an_answer_after_the_time_limit_settles_what_was_unknown(valkey: Place, tmp_path: Path) -> None:
