@@ -199,10 +199,11 @@ class _Gateway:
         if self._archiving is not None:
             start("archive", self._archiving.run)
         start("timers", Timers(log, self._expiry.wake, clock).run)
-        executing = WorkQueue(log, "execution", clock)
+        idle_ms = self._base.core.lease_ms  # who is silent for so long has lost its work as well as its calls
+        executing = WorkQueue(log, "execution", clock, idle_ms=idle_ms)
         handle, gave_up = self._executions.handle, self._executions.gave_up
         start("execution", lambda: executing.run(handle, concurrency=WAITING_EXECUTIONS, on_give_up=gave_up))
-        notifying = WorkQueue(log, "notification", clock)
+        notifying = WorkQueue(log, "notification", clock, idle_ms=idle_ms)
         start("notification", lambda: notifying.run(self._notifications.handle))
         if self._bot is not None:
             for name, loop in self._bot.loops.items():
