@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import httpx
 
 from tests.log.proxy import Proxy
 from tests.stores import Server, free_port
-from tests.system.place import EFFECTS, ROOT, Place
+from tests.system.place import EFFECTS, Place
 
 POLICIES = {
     "policies": {
@@ -130,12 +130,10 @@ class Replica(Process):
 class Cluster:
     """Enter it and everything runs; leave it and everything has ended.
 
-    ``python_path``: where Portero's code is. ``keep``: a folder for what is worth reading afterwards.
+    ``code``: where the code of each replica is. ``keep``: a folder for what is worth reading afterwards.
     """
 
-    def __init__(
-        self, kind: str, replicas: int, *, env: Mapping[str, str], python_path: Path = ROOT, keep: Path | None = None
-    ) -> None:
+    def __init__(self, kind: str, code: Sequence[Path], *, env: Mapping[str, str], keep: Path | None = None) -> None:
         self._keep = keep
         self.store = Server(kind, tcp=True, settings={"appendfsync": "always"}, lasting=True)
         self.web_port = free_port()
@@ -148,8 +146,8 @@ class Cluster:
         command = [sys.executable, str(EFFECTS), str(self.effects), str(self.web_port)]
         self.web = Process("web", command, self.folder, self.place.env)
         self.replicas = [
-            Replica(number, self.place, Proxy(self.store.port, free_port()), python_path, env)
-            for number in range(replicas)
+            Replica(number, self.place, Proxy(self.store.port, free_port()), path, env)
+            for number, path in enumerate(code)
         ]
 
     @property

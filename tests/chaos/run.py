@@ -23,6 +23,7 @@ from tests.chaos.people import Person
 from tests.chaos.plan import Fault, plan
 from tests.chaos.work import Tasks, Worker
 from tests.stores import VALKEY
+from tests.system.place import ROOT
 
 LOG = "portero:{main}:log"
 
@@ -62,7 +63,7 @@ async def run(options: Options) -> Verdict:
     faults = plan(options.seed, options.seconds, replicas=options.replicas, lease=options.lease, every=options.every)
     (folder / "plan.json").write_text(json.dumps([attrs.asdict(fault) for fault in faults], indent=1))
     env = {"PORTERO_LEASE_SECONDS": str(options.lease), "APPROVAL_TIMEOUT_SECONDS": str(options.approval)}
-    cluster = Cluster(options.store, options.replicas, env=env, keep=folder)
+    cluster = Cluster(options.store, [ROOT] * options.replicas, env=env, keep=folder)
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         await stack.enter_async_context(cluster)

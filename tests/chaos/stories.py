@@ -108,6 +108,11 @@ def an_end_after_the_end(tape: Tape) -> None:
     tape.succeeded("a")
 
 
+def an_outcome_of_who_did_not_run_it(tape: Tape) -> None:
+    tape.done("a")
+    tape.log[-1] = attrs.evolve(tape.log[-1], replica="r2")
+
+
 def a_cancellation_after_the_end(tape: Tape) -> None:
     tape.done("a")
     tape.cancelled("a")

@@ -24,6 +24,7 @@ WRONG: list[tuple[Story, str]] = [
     (stories.two_decisions, lives.LIVES),
     (stories.two_starts, lives.LIVES),
     (stories.an_end_after_the_end, lives.LIVES),
+    (stories.an_outcome_of_who_did_not_run_it, lives.LIVES),
     (stories.a_cancellation_after_the_end, lives.LIVES),
     (stories.a_late_answer_twice, lives.LIVES),
     (stories.an_attempt_that_was_left_out, lives.LIVES),

@@ -48,6 +48,8 @@ class Life:
     asked: bool = False
     action: str = ""
     attempts: int = 0
+    runner: str = ""
+    """The replica that runs the attempt."""
     retry_safe: bool = False
     answered: set[int] = attrs.field(factory=set)
     """Attempts that have an answer on the log, in time or late."""
@@ -86,8 +88,13 @@ class Life:
         return None if self.status in ENDED and not self.read else "read before its end, or twice"
 
     def _failed_problem(self, entry: Entry) -> str | None:
-        unsent = self.status != "approved-queued" or not entry.data["sent"]
-        return None if unsent else "it says that it was sent, and it had not started"
+        if self.status == "approved-queued":
+            return "it says that it was sent, and it had not started" if entry.data["sent"] else None
+        return self._outcome_problem(entry)
+
+    def _outcome_problem(self, entry: Entry) -> str | None:
+        """Only who has started an attempt knows what came of it."""
+        return None if entry.replica == self.runner else f"{self.runner} runs it, and {entry.replica} says so"
 
     def _denied_problem(self, entry: Entry) -> str | None:
         """What is approved is refused only by Portero itself, when it looks once more."""
@@ -132,6 +139,7 @@ class Life:
                 self.asked = True
             case "ExecutionStarted":
                 self.attempts, self.retry_safe = data["attempt"], data["retry_safe"]
+                self.runner = data["replica"]
             case "ExecutionSucceeded" | "ExecutionFailed":
                 self.answered.add(self.attempts)
             case "ResultRead":
@@ -148,7 +156,7 @@ class Life:
         return NEXT.get((self.status, entry.type), self.status)
 
 
-AFTER = (Life._start_problem, Life._failed_problem, Life._denied_problem)
+AFTER = (Life._start_problem, Life._outcome_problem, Life._failed_problem, Life._denied_problem)
 """These look closer at what may come here by the table."""
 LOOKS = {
     "ApprovalNotified": Life._telling_problem,
@@ -157,6 +165,7 @@ LOOKS = {
     "LateOutcomeRecorded": Life._late_problem,
     "OutcomeResolved": Life._resolved_problem,
     "ExecutionStarted": Life._start_problem,
+    "ExecutionSucceeded": Life._outcome_problem,
     "ExecutionFailed": Life._failed_problem,
     "CallDenied": Life._denied_problem,
 }
