@@ -6,7 +6,7 @@ Decoded here by a few lines of its own: what judges Portero must not read the lo
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
@@ -83,22 +83,6 @@ class History:
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
-
-
-class Stream(Protocol):
-    """As much of a Redis client as is needed; its replies are texts."""
-
-    def xrange(self, name: str, min: str, max: str, count: int) -> Any: ...
-
-
-def read_log(store: Stream, key: str) -> tuple[Entry, ...]:
-    """The whole stream, by plain XRANGE."""
-    found: list[Entry] = []
-    after = "-"
-    while page := store.xrange(key, after, "+", PAGE):
-        found += [entry_of(identity, fields) for identity, fields in page]
-        after = f"({page[-1][0]}"
-    return tuple(found)
 
 
 def entry_of(identity: str, fields: Mapping[str, str]) -> Entry:

@@ -24,7 +24,7 @@ class Person:
         self.name = name
         self.actor = Actor("cli", name, name)
         self._place, self._journal = place, journal
-        self._env = {**place.env, "REDIS_URL": url}
+        self._env = {**place.env, "REDIS_URL": url, "PORTERO_ARCHIVE": "archive"}
         self._stack = AsyncExitStack()
         self._base: Connected | None = None
 

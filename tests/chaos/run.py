@@ -10,17 +10,18 @@ from pathlib import Path
 
 import attrs
 
-from tests.chaos import views
+from tests.chaos import record, views
 from tests.chaos.checker import Violation, check
 from tests.chaos.checker.lives import OPEN, lives_of
 from tests.chaos.checker.times import standing_grants
 from tests.chaos.cluster import POLICIES, REPEATABLE, Cluster
 from tests.chaos.deciding import Deciding
 from tests.chaos.faults import STOP_SECONDS, Faults
-from tests.chaos.history import History, read_effects, read_log, rules_of, save
+from tests.chaos.history import History, read_effects, rules_of, save
 from tests.chaos.journal import Journal, now
 from tests.chaos.people import Person
 from tests.chaos.plan import Fault, plan
+from tests.chaos.tail import Tail, following
 from tests.chaos.work import Tasks, Worker
 from tests.stores import VALKEY
 from tests.system.place import ROOT
@@ -62,18 +63,33 @@ async def run(options: Options) -> Verdict:
     journal = Journal(folder / "seen.jsonl")
     faults = plan(options.seed, options.seconds, replicas=options.replicas, lease=options.lease, every=options.every)
     (folder / "plan.json").write_text(json.dumps([attrs.asdict(fault) for fault in faults], indent=1))
-    env = {"PORTERO_LEASE_SECONDS": str(options.lease), "APPROVAL_TIMEOUT_SECONDS": str(options.approval)}
+    env = {
+        "PORTERO_LEASE_SECONDS": str(options.lease),
+        "APPROVAL_TIMEOUT_SECONDS": str(options.approval),
+        # As much archiving and trimming as can be: a segment every few seconds, and next to nothing left behind it.
+        "PORTERO_ARCHIVE": "archive",
+        "PORTERO_ARCHIVE_EVENTS": "150",
+        "PORTERO_ARCHIVE_AFTER": "5s",
+        "PORTERO_STREAM_KEEP": "100",
+    }
     cluster = Cluster(options.store, [ROOT] * options.replicas, env=env, keep=folder)
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         await stack.enter_async_context(cluster)
+        tail = await stack.enter_async_context(following(cluster.store.port, LOG))
         await _disturb(options, cluster, journal, faults)
-        problems = await _settle(options, cluster, journal)
+        await _settle(options, cluster, journal, tail)
         quiet_at = now()
-        problems += await _end(cluster, journal)
-        log = read_log(cluster.store.redis, LOG)
+        problems = await _end(cluster, journal)
+        tail.read()
+        problems += tail.changed()
+        problems += await record.compare(cluster, tail.entries)
         history = History(
-            log, read_effects(cluster.effects), tuple(journal.seen), rules_of(POLICIES, REPEATABLE), quiet_at
+            tuple(tail.entries),
+            read_effects(cluster.effects),
+            tuple(journal.seen),
+            rules_of(POLICIES, REPEATABLE),
+            quiet_at,
         )
         save(history, folder)
         problems += [Violation("Portero does not fail in itself", "output", line) for line in tracebacks(cluster)]
@@ -99,20 +115,19 @@ async def _disturb(options: Options, cluster: Cluster, journal: Journal, faults:
             await asyncio.gather(*doings, return_exceptions=True)
 
 
-async def _settle(options: Options, cluster: Cluster, journal: Journal) -> list[Violation]:
+async def _settle(options: Options, cluster: Cluster, journal: Journal, tail: Tail) -> None:
     """Waits until every call has its end: leases and approvals run out, work is taken over."""
     for replica in cluster.replicas:
         assert await replica.until_ready(), f"{replica.name} does not get ready: {replica.output.read_text()[-3000:]}"
     began = now()
     until = time.monotonic() + options.settle
     while time.monotonic() < until:
-        log = read_log(cluster.store.redis, LOG)
+        log = tuple(tail.entries)
         waits = any(life.status in OPEN or life.status == "pending-approval" for life in lives_of(log).values())
         if not waits and all(ends > now() for ends in standing_grants(log).values()):
             break
         await asyncio.sleep(0.25)
     journal.note("settled", "", "", began, {"ms": now() - began})
-    return []
 
 
 async def _end(cluster: Cluster, journal: Journal) -> list[Violation]:

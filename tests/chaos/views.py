@@ -13,7 +13,8 @@ EQUAL = "every replica's view equals a rebuild from nothing"
 
 async def compare(cluster: Cluster, name: str) -> list[Violation]:
     """A replica leaves a snapshot of its view when it stops."""
-    async with open_log(cluster.store.tcp_url, ReplicaId("checker"), data=Path("unused")) as log:
+    archive = cluster.folder / "archive"
+    async with open_log(cluster.store.tcp_url, ReplicaId("checker"), data=Path("unused"), archive=archive) as log:
         saved = await log.load_snapshot()
         if saved is None:
             return [Violation(EQUAL, name, "it has left no snapshot")]

@@ -121,12 +121,12 @@ class Place:
                     return int(process.name)
         return None
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """``portero …`` as a person runs it in a second terminal."""
         return subprocess.run(
             [sys.executable, "-m", "portero", *arguments],
             cwd=self.folder,
-            env=self.env,
+            env={**self.env, **env},
             capture_output=True,
             text=True,
             timeout=60,
