@@ -35,8 +35,12 @@ TRIM_SECONDS: Final = 60.0
 FIRST_PAUSE_SECONDS: Final = 1.0
 LAST_PAUSE_SECONDS: Final = 60.0
 DAY_MS: Final = 86_400_000
+BUSY_EVENTS: Final = 1_000
+"""A second; more, and segments wait."""
+PATIENCE: Final = 10
+"""So many segments wait at most."""
 LATE: Final = 3
-"""Overdue is what waits so many times longer than it should, or so many times as much."""
+"""Overdue is what waits so many times longer than it should, or so many times more than it may."""
 GRACE_MS: Final = 300_000
 
 
@@ -85,9 +89,17 @@ class Archiving:
         await self._core.catch_up()
         await self._demand_the_newest()
         self._firsts = await self._archive.firsts()
+        seen = self._core.view.seq
         while True:
-            if not await self.step(epoch):
+            busy, seen = self._busy(seen), self._core.view.seq
+            if busy or not await self.step(epoch):
                 await asyncio.sleep(self._look)
+
+    def _busy(self, before: int) -> bool:
+        """Whether to wait for a quieter moment: archiving takes from the calls, and it is in no hurry."""
+        seq, rules = self._core.view.seq, self._rules
+        waiting = seq - (self._core.view.archived or NOTHING).last
+        return seq - before > BUSY_EVENTS * self._look and waiting < PATIENCE * rules.events
 
     async def _demand_the_newest(self) -> None:
         """What the log says of its archive must be so, or going on would only hide that it is not."""
@@ -253,5 +265,5 @@ class Archiving:
         if lag <= 1 or self._waits is None or self._waits[0] != last:  # one: the event that names the newest segment
             self._waits = (last, now)
         waited = now - self._waits[1]
-        overdue = lag > LATE * rules.events or waited > LATE * rules.after_ms + GRACE_MS
+        overdue = lag > LATE * PATIENCE * rules.events or waited > LATE * rules.after_ms + GRACE_MS
         return telemetry.ArchiveSample(lag, overdue=overdue)

@@ -34,7 +34,7 @@ def archived(segment: Segment, number: int) -> RawEntry:
 
 def segment(first: int, events: int, previous: str = "", *, log: str = LOG, salt: str = "") -> Segment:
     writer = SegmentWriter(log, first, previous)
-    writer.add(entry(number, aggregate=f"call/{salt}{number}") for number in range(first, first + events))
+    writer.add([entry(number, aggregate=f"call/{salt}{number}") for number in range(first, first + events)])
     return writer.finish()
 
 

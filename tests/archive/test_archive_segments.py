@@ -25,10 +25,10 @@ def read(data: bytes) -> list[object]:
 def test_what_went_in_comes_out_and_the_same_makes_the_same_bytes(first: int, given: list[tuple[str, str]]) -> None:
     entries = [entry(first + n, aggregate=aggregate, name=name) for n, (aggregate, name) in enumerate(given)]
     made = []
-    for _ in range(2):
+    for size in (1, 7):  # however they came in
         writer = SegmentWriter(LOG, first, "f" * 64)
-        for one in entries:
-            writer.add([one])
+        for at in range(0, len(entries), size):
+            writer.add(entries[at : at + size])
         made.append(writer.finish())
     assert made[0] == made[1]
     opened = open_segment("x", made[0].data)

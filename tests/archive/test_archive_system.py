@@ -32,8 +32,8 @@ def test_a_gateway_archives_and_what_it_says_at_its_end_is_a_witness() -> None:
         (told,) = place.json("audit", "verify", "--witness", str(place.folder / "serve.log"))
         assert told["ok"]
         assert told["witnesses"] >= 2
-        newest = sorted(archive.glob("0*"))[-1]
-        newest.unlink()
+        for newest in sorted(archive.glob("0*"))[-2:]:  # the stop may have come before the log knew of the last
+            newest.unlink()
         done = place.command("audit", "verify", "--archive", str(archive), "--witness", str(place.folder / "serve.log"))
         assert done.returncode == 1
         assert "the witness says that it was archived up to event" in done.stdout

@@ -220,8 +220,7 @@ def test_status_and_doctor_show_the_archive(home: Home) -> None:
 def test_the_doctor_finds_an_archive_that_cannot_be_written_and_one_that_lags(home: Home) -> None:
     home.configure()
     archived(home)
-    for _ in range(8):
-        home.ask()
+    home.on_log(lambda scribe: scribe.ask_many(110))
     environment = {"PORTERO_ARCHIVE_EVENTS": "10"}
     checks = home.run("doctor", "--json", environment=environment).json["checks"]
     assert [check["state"] for check in checks if check["about"] == "archive"] == ["ok", "warn"]

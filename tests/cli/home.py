@@ -200,6 +200,10 @@ class Scribe:
         await self._write(call_aggregate(call), *calls.decide(None, request, moment), by=Actor("client", client))
         return call
 
+    async def ask_many(self, times: int) -> None:
+        for _ in range(times):
+            await self.ask()
+
     async def lose(self, tool: str = "office/send_mail") -> CallId:
         """A call that was sent and whose answer will not come."""
         call = await self.ask(tool, action=Action.ALLOW)

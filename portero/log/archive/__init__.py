@@ -4,7 +4,7 @@ from portero.log.archive.archive import Archive, pages_of
 from portero.log.archive.reading import entries_of, open_segment
 from portero.log.archive.segment import Header, RawEntry, Segment, first_of, name_of
 from portero.log.archive.storage import Bucket, Storage, prove, storage_at
-from portero.log.archive.writing import SegmentWriter, line_of
+from portero.log.archive.writing import SegmentWriter
 
 __all__ = [
     "Archive",
@@ -16,7 +16,6 @@ __all__ = [
     "Storage",
     "entries_of",
     "first_of",
-    "line_of",
     "name_of",
     "open_segment",
     "pages_of",

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from typing import Final
 
 import attrs
@@ -17,7 +18,10 @@ from portero.log.reading import raw_pages
 
 RAW_BYTES: Final = 32 << 20
 """A segment is cut at this size, before packing, however few its events are."""
-PAGE: Final = 500
+PAGE: Final = 100
+"""Half a millisecond's work, between which calls are answered."""
+REST: Final = 2.0
+"""How long to rest for how long a page took: a third of a core is the most that archiving may take."""
 LOOK: Final = 10
 """Events looked at to find the first that counts; the archive's own are few."""
 
@@ -34,13 +38,16 @@ class Mark:
 async def cut(store: Store, log: str, after: Mark, events: int, raw_bytes: int = RAW_BYTES) -> SegmentWriter:
     """What comes behind the mark: at most ``events``, and as many as a segment may hold.
 
-    Raises LogUnavailable, or LogDivergence for a stream that does not go on there.
+    It takes its time: calls come first. Raises LogUnavailable, or LogDivergence for a stream that does not go on there.
     """
     writer = SegmentWriter(log, after.last + 1, after.digest)
+    began = time.perf_counter()
     async for page in raw_pages(store, after.entry, PAGE):
-        await asyncio.to_thread(writer.add, page[: events - writer.events])
+        writer.add(page[: events - writer.events])
         if writer.events >= events or writer.raw_bytes >= raw_bytes:
             break
+        await asyncio.sleep((time.perf_counter() - began) * REST)
+        began = time.perf_counter()
     return writer
 
 
@@ -51,7 +58,7 @@ async def agrees(store: Store, after: Mark, found: Segment) -> bool:
         return False
     archived = SegmentWriter(header.log, header.first, header.previous)
     async for page in pages_of(found):
-        await asyncio.to_thread(archived.add, page)
+        archived.add(page)
     wanted = await cut(store, header.log, after, header.events, sys.maxsize)
     return wanted.lines_digest == archived.lines_digest
 

@@ -78,7 +78,9 @@ class HeaderLine(msgspec.Struct, forbid_unknown_fields=True):
     previous: str
 
 
-decode_line: Final = msgspec.json.Decoder(Line).decode
+_lines: Final = msgspec.json.Decoder(Line)
+decode_line: Final = _lines.decode
+decode_lines: Final = _lines.decode_lines
 decode_header: Final = msgspec.json.Decoder(HeaderLine).decode
 
 
