@@ -24,10 +24,10 @@ NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock
 CLIENTS_STAMP := tests/clients/node_modules/.stamp-$(shell cat tests/clients/package-lock.json | cksum | cut -d' ' -f1)
 CONFORMANCE_STAMP := tests/conformance/node_modules/.stamp-$(shell cat tests/conformance/package-lock.json | cksum | cut -d' ' -f1)
 
-NEEDED := $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus $(CONFORMANCE_STAMP) $(CLIENTS_STAMP) \
+NEEDED := $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus haproxy $(CONFORMANCE_STAMP) $(CLIENTS_STAMP) \
     .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION)
 
-.PHONY: help run install test conformance chaos lint format bench bench-memory lock build clean dev node redis prometheus
+.PHONY: help run install test conformance chaos cluster lint format bench bench-memory lock build clean dev node redis prometheus haproxy
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ format: $(DEV_STAMP) ## Put the code into shape
 
 chaos: $(DEV_STAMP) redis ## Hurt three replicas for two minutes and check every promise; SEED=7 SECONDS=300 STORE=redis
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),120) --store $(or $(STORE),valkey) $(if $(SEED),--seed $(SEED))
+
+cluster: $(DEV_STAMP) redis prometheus haproxy ## Run what compose.yml describes on this machine, without containers
+	@exec $(BIN)/python -m ops.topology
 
 bench: $(DEV_STAMP) .tools/fastmcp-$(FASTMCP_VERSION) ## Measure tools/call against the raw pipe and FastMCP's proxy (two minutes)
 	@$(BIN)/python -m ops.bench --fastmcp .tools/fastmcp/bin/python --json build/bench.json
@@ -99,6 +102,16 @@ prometheus:
 	  mkdir -p .tools/prometheus && cd .tools/prometheus; \
 	  apt-get download -qq prometheus 2>/dev/null || { apt-get update -qq && apt-get download -qq prometheus; }; \
 	  dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb; }
+
+haproxy:
+	@command -v haproxy >/dev/null || [ -x .tools/haproxy/usr/sbin/haproxy ] || { \
+	  command -v apt-get >/dev/null \
+	    || { echo 'The cluster needs haproxy on the PATH. Install it and run this again.' >&2; exit 1; }; \
+	  echo 'Unpacking haproxy, the load balancer of compose.yml'; \
+	  mkdir -p .tools/haproxy && cd .tools/haproxy; \
+	  wanted='haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1'; \
+	  apt-get download -qq $$wanted 2>/dev/null || { apt-get update -qq && apt-get download -qq $$wanted; }; \
+	  for package in *.deb; do dpkg-deb -x "$$package" .; done; rm -f *.deb; }
 
 $(VENV)/bin/python:
 	@[ -n '$(PYTHON)' ] && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -3,8 +3,6 @@
 import http.client
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ import attrs
 import redis
 
 from ops.bench import client, proc
+from ops.processes import free_port, running
 from portero.log.runtime import read_socket
 
 ECHO = [sys.executable, str(Path(__file__).with_name("echo.py"))]
@@ -80,22 +79,6 @@ def fastmcp(folder: Path, python: str) -> Iterator[Subject]:
         yield Subject("FastMCP proxy", load, {"gateway": process.pid}, start)
 
 
-@contextmanager
-def running(command: list[str], folder: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose output goes to ``folder/output``, and which ends with the block."""
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
 def first_answer(process: subprocess.Popen[bytes], port: int, path: str, tool: str, folder: Path) -> float:
     """Seconds until the first right answer to a tools/call, asked again and again from the start on."""
     started = time.perf_counter()
@@ -124,12 +107,6 @@ def first_answer(process: subprocess.Popen[bytes], port: int, path: str, tool: s
         time.sleep(0.01)
     output = (folder / "output").read_text(errors="replace")[-3000:]
     raise SystemExit(f"no answer to a first call: {last.decode(errors='replace')[:500]}\n{output}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @attrs.frozen

@@ -87,7 +87,12 @@ def _of_extension(result: Mapping[str, Any]) -> str:
     return "completed"
 
 
-TEXTS = {"A person denied it": "denied", "Nobody approved it": "expired", "It is not known": "outcome-unknown"}
+TEXTS = {
+    "A person denied it": "denied",
+    "Nobody approved it": "expired",
+    "It was approved, but could not run": "expired",
+    "It is not known": "outcome-unknown",
+}
 """A denial, an expiry and a lost outcome are completed tasks, whose result says so."""
 
 

@@ -32,7 +32,7 @@ POLICIES = {
     "defaultPolicy": "require-approval",
 }
 REPEATABLE = frozenset(f"{server}/{tool}" for server in ("fx", "web") for tool in ("look", "peek", "again"))
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 class Process:
