@@ -1,15 +1,16 @@
 """A client's request, from policy to answer: replaced, decided and on the log before one byte reaches the upstream."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import msgspec
 from msgspec import Struct
 
 from handlers.bridging import Channel
-from handlers.core import Core, new_call_id
+from handlers.core import NO_BLOBS, Core, new_call_id
 from handlers.outcomes import Done, Execution, Failed
+from handlers.repeats import refuse_repeats
 from handlers.running import Runner
 from handlers.unsent import Unsent
 from portero.domain import call as calls
@@ -93,23 +94,30 @@ class Requests:
     async def call(self, request: CallRequest) -> Answer:
         """Decides, records and, where allowed, runs one call.
 
-        Raises LogError when the log could not take the request: then nothing was sent, and should it stand on the log
-        all the same, that is settled there. Cancelling it before the call is sent settles it too; cancelling it while
+        Raises Invalid where a person would be asked and what is asked means two things, and LogError when the log could
+        not take the request: then nothing was sent, and should it stand on the log all the same, that is settled there.
+        Cancelling it before the call is sent settles it too; cancelling it while
         the upstream works cancels the call there and records that.
         """
         core = self._core
         stored = self._stored(request)
         call = new_call_id()
+        by = Actor("client", request.client)
         while True:
             now = core.clock()
             policy_version = core.view.policy_version
             verdict = core.decide_policy(stored.policy_name, request.client, now)
+            if verdict.action is Action.ASK:
+                refuse_repeats(request.arguments)
             command = self._command(stored, call, verdict, policy_version, now)
             try:
-                appended = await self._append(call, command, stored, now)
+                appended = await self._append(call, by, command, stored, now)
                 break
             except (PolicyMoved, VersionConflict):
                 await core.catch_up()
+            except LogUncertain:
+                self._unsent.settle(call, SYSTEM, "the log was away, and the client was told that nothing was sent")
+                raise
         if verdict.action is Action.ALLOW:
             return await self._runner.run(
                 Execution(
@@ -127,7 +135,7 @@ class Requests:
                     trace=request.trace,
                     on_progress=request.on_progress,
                     channel=request.channel,
-                    requester=Actor("client", request.client),
+                    requester=by,
                 )
             )
         if verdict.action is Action.ASK:
@@ -179,7 +187,9 @@ class Requests:
             arguments_digest=hashlib.sha256(stored.arguments).hexdigest() if large else None,
         )
 
-    async def _append(self, call: CallId, command: RequestCall, stored: _Stored, now: Millis) -> Appended:
+    def _append(
+        self, call: CallId, by: Actor, command: RequestCall, stored: _Stored, now: Millis
+    ) -> Awaitable[Appended]:
         core = self._core
         write = Write(
             call_aggregate(call),
@@ -193,21 +203,16 @@ class Requests:
         grant = command.reason.grant
         if grant is not None and core.view.grants.limited(grant):
             writes = (write, Write(grant_aggregate(grant), None, (GrantUsed(call),)))
-        by = Actor("client", command.client)
-        try:
-            return await core.log.append(
-                *writes,
-                actor=by,
-                now=now,
-                policy_version=command.policy_version,
-                trace=stored.request.trace,
-                blobs={command.arguments_blob: stored.arguments} if command.arguments_blob else {},
-                blob_ttl=core.approval_ms // 1000 + BLOB_GRACE_SECONDS,
-                orphaned=partial(self._unsent.orphaned, call, by),
-            )
-        except LogUncertain:
-            self._unsent.settle(call, SYSTEM, "the log was away, and the client was told that nothing was sent")
-            raise
+        return core.log.append(
+            *writes,
+            actor=by,
+            now=now,
+            policy_version=command.policy_version,
+            trace=stored.request.trace,
+            blobs={command.arguments_blob: stored.arguments} if command.arguments_blob else NO_BLOBS,
+            blob_ttl=core.approval_ms // 1000 + BLOB_GRACE_SECONDS,
+            orphaned=partial(self._unsent.orphaned, call, by),
+        )
 
 
 def _due(command: RequestCall) -> Millis | None:

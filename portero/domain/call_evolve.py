@@ -87,7 +87,7 @@ def _with(state: Call, recorded: AnyRecorded, **changes: Any) -> Call:
 def _policy_decided(state: Call, event: PolicyDecided, recorded: AnyRecorded) -> Call:
     if event.action is Action.DENY:
         return _with(state, recorded, policy=event, status=Status.DENIED, ended_at=recorded.meta.at)
-    return _with(state, recorded, policy=event)
+    return replace(state, version=recorded.version, last_seq=recorded.seq, policy=event)
 
 
 def _queued(state: Call, event: ExecutionQueued, recorded: AnyRecorded) -> Call:

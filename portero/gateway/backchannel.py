@@ -164,7 +164,7 @@ class Channels:
                 log_level=(state.level if state is not None else None) or DEFAULT_LEVEL,
             )
         capabilities = request.capabilities
-        level = _meta_level(request.meta)
+        level = _meta_level(request.meta) if LOG_LEVEL_META in request.meta else None
         if level is None and capabilities == NO_CAPABILITIES:
             return None
         return ClientChannel(

@@ -26,10 +26,9 @@ from portero.errors import (
 )
 from portero.gateway import texts
 from portero.gateway.backchannel import Channels
-from portero.gateway.repeats import refuse_repeats
 from portero.gateway.request import PROGRESS_TOKEN, Request
 from portero.gateway.results import Results
-from portero.gateway.services import Services, may_ask
+from portero.gateway.services import Services
 from portero.gateway.taskids import task_id
 from portero.gateway.times import iso
 from portero.gateway.upstream_tasks import UpstreamTasks
@@ -78,8 +77,6 @@ class Calls:
 
     async def tool(self, request: Request, tool: Tool, arguments: bytes) -> bytes:
         """The result of a call on a tool: the upstream's, or what the policy has to say."""
-        if may_ask(self._services.verdict_for_lists(tool.canonical, request.client)):
-            refuse_repeats(arguments)
         asked = Asked(Kind.TOOL, tool.server, tool.name, arguments, request.rest("name", "arguments"), tool.facts)
         answer = await self._call(request, asked)
         if isinstance(answer, Done):

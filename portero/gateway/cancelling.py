@@ -11,13 +11,10 @@ from portero.domain.ids import ReplicaId
 from portero.errors import LogError
 from portero.gateway import wire
 from portero.gateway.admission import Inbound
-from portero.gateway.flights import Flight, Flights
+from portero.gateway.flights import Flights, Key
 from portero.gateway.sessions import SESSION
 
 log = structlog.get_logger("portero.gateway")
-
-Key = tuple[str, str, str, bytes]
-"""The client, its session, where it has none the address that it calls from, and the JSON text of a request's id."""
 
 
 def flight_key(inbound: Inbound, request_id: bytes) -> Key:
@@ -50,9 +47,9 @@ class Cancellations:
             return
         session = recorded.aggregate[8:]
 
-        def named(flight: Flight) -> bool:
-            client, key, _, request_id = flight.key
-            return (client, key) == (event.client, session) and _digest(request_id) == event.request
+        def named(key: Key) -> bool:
+            client, its_session, _, request_id = key
+            return (client, its_session) == (event.client, session) and _digest(request_id) == event.request
 
         self.flights.cancel_where(named)
 

@@ -96,7 +96,9 @@ class Endpoint:
             return
         reply = HttpReply(inbound.send, can_stream=inbound.accepts_stream, keepalive=self._options.keepalive_seconds)
         task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment] # a request runs in a task
-        flight = Flight(task, inbound.receive, reply, flight_key(inbound, request_id), modern=inbound.modern)
+        # A modern client calls off by leaving: a message must not, and would leave it without an answer.
+        key = None if inbound.modern else flight_key(inbound, request_id)
+        flight = Flight(task, inbound.receive, reply, key, modern=inbound.modern)
         self.flights.add(flight)
         try:
             status, answer = await self._dispatch.answer(inbound, message, reply)

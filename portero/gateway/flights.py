@@ -14,6 +14,10 @@ from portero.gateway.reply import HttpReply
 TICK_SECONDS: Final = 0.1
 
 
+Key = tuple[str, str, str, bytes]
+"""The client, its session, where it has none the address that it calls from, and the JSON text of a request's id."""
+
+
 class Flight:
     """One request under way. ``gone`` is set when its client has gone or has cancelled it."""
 
@@ -24,7 +28,7 @@ class Flight:
         task: asyncio.Task[None],
         receive: Receive,
         reply: HttpReply,
-        key: tuple[str, str, str, bytes],
+        key: Key | None,
         *,
         modern: bool,
     ) -> None:
@@ -70,13 +74,13 @@ class Flights:
         if flight.watcher is not None:
             flight.watcher.cancel()
 
-    def cancel(self, key: tuple[str, str, str, bytes]) -> bool:
+    def cancel(self, key: Key) -> bool:
         """Cancels the one request that ``key`` names; of two with that key (two programs, one token) neither."""
-        return self.cancel_where(lambda flight: flight.key == key)
+        return self.cancel_where(lambda other: other == key)
 
-    def cancel_where(self, named: Callable[[Flight], bool]) -> bool:
-        """Only of the older era: a modern client calls off by leaving, and would be left without an answer."""
-        found = [flight for flight in self._flights if not flight.modern and named(flight)]
+    def cancel_where(self, named: Callable[[Key], bool]) -> bool:
+        """The same for the one request whose key it says yes to."""
+        found = [flight for flight in self._flights if flight.key is not None and named(flight.key)]
         if len(found) != 1:
             return False
         found[0].cancel()

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Raw
 
-from portero.domain.mcp import CLIENT_CAPABILITIES_META, RESERVED_META, TASKS_EXTENSION
+from portero.domain.mcp import (
+    CLIENT_CAPABILITIES_META,
+    CLIENT_INFO_META,
+    PROTOCOL_VERSION_META,
+    RESERVED_META,
+    TASKS_EXTENSION,
+)
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY, RpcError
 from portero.gateway import wire
 from portero.gateway.eras import check_modern, refuse_modern_without_header
@@ -25,6 +31,8 @@ class _Capabilities(msgspec.Struct):
 
 _capabilities = msgspec.json.Decoder(_Capabilities)
 
+OWN_META: Final = frozenset({PROTOCOL_VERSION_META, CLIENT_CAPABILITIES_META, CLIENT_INFO_META})
+"""What modern clients always say; it is about their connection to us, and never travels on."""
 NO_CAPABILITIES: Final = b"{}"
 NO_MEMBERS: Final[dict[str, Raw]] = {}
 
@@ -116,6 +124,8 @@ class Request:
         ``own`` are the members that the method reads. What is left is the upstream's: answers to its input requests,
         its request state, a client's own metadata.
         """
+        if self.meta.keys() <= OWN_META and self.params.keys() <= {*own}:
+            return None
         members = {key: value for key, value in self.params.items() if key not in own and key != "task"}
         meta = {
             key: value

@@ -55,6 +55,7 @@ class Log:
         """Where events are read that the stream does not hold any more; None: nowhere."""
         self.position = position
         self.diverged: LogDivergence | None = None
+        self._loop = asyncio.get_running_loop()
         self._session = secrets.token_hex(6)
         self._writes = 0
         self._committer = Committer(store, position, self.diverge)
@@ -152,7 +153,7 @@ class Log:
         or LogDivergence.
         """
         distinct(writes)
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         position = self.position
         if write_id is None:
             self._writes += 1

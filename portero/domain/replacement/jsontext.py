@@ -18,6 +18,8 @@ _NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*")
 def replace_json(raw: bytes, swap: Swap) -> bytes:
     """``raw`` is a JSON text in UTF-8. The same object comes back when nothing in it was replaced."""
     if raw.isascii() and b"\\" not in raw:
+        if swap.scanner.nothing_in_ascii(raw):
+            return raw
         found = swap.scanner.in_ascii(raw)
         return _edit(raw, raw, _ordinals(raw, found), swap) if found else raw
     mask = _mask(raw)

@@ -3,21 +3,22 @@
 import json
 from typing import Any
 
-from portero.errors import INVALID_PARAMS, RpcError
+from portero.errors import Invalid
 
 
 def refuse_repeats(arguments: bytes) -> None:
-    """Raises RpcError when an object in the arguments has a member twice.
+    """Raises Invalid when an object in the arguments, JSON or nothing, has a member twice.
 
     Readers of JSON differ in which of the two they take: a person could approve one and the upstream run the other.
     """
     try:
-        json.loads(arguments, object_pairs_hook=_once)
+        if arguments:
+            json.loads(arguments, object_pairs_hook=_once)
     except _RepeatedError as error:
         text = f"The arguments have the member {error.args[0][:100]!r} twice in one object: which one is meant?"
-        raise RpcError(INVALID_PARAMS, text) from None
+        raise Invalid(text) from None
     except (ValueError, RecursionError) as error:
-        raise RpcError(INVALID_PARAMS, f"The arguments cannot be read: {error}.") from None
+        raise Invalid(f"The arguments cannot be read: {error}.") from None
 
 
 class _RepeatedError(Exception):
