@@ -79,7 +79,7 @@ class Archiving:
                     said = str(error)
                     logger.error("nothing is archived", error=said)  # noqa: TRY400 - its text says what to do
             if loop.time() - began > LAST_PAUSE_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
+                pause, said = FIRST_PAUSE_SECONDS, ""
             await asyncio.sleep(min(pause, self._look * 12))
             pause = min(pause * 2, LAST_PAUSE_SECONDS)
 
@@ -109,7 +109,9 @@ class Archiving:
         first = first_of(newest.location)
         found = await self._archive.load(first) if first is not None else None
         if found is None:
-            raise conflict(newest.location, f"is named by the log, and is not in {self._archive}")
+            raise conflict(
+                newest.location, f"is named by the log, and is not in {self._archive}, which all replicas share"
+            )
         if found.digest != newest.digest:
             raise conflict(newest.location, "is not the one that the log names")
 

@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from portero.errors import StoreError
-from portero.log.archive import Bucket, name_of
+from portero.log.archive import Bucket, name_of, storage_at
+from portero.log.archive.seam import audit
 from tests.archive.shelf import SMALL, judged, on_stream, segments, shelf
 from tests.stores import Place
 
@@ -42,3 +43,26 @@ async def test_an_empty_store_beside_an_archive_is_not_begun_anew(valkey: Place,
         with pytest.raises(StoreError, match=r"no events.*audit restore"):
             async with shelf(valkey, where):
                 raise AssertionError("it was opened")
+
+
+async def test_an_audit_is_not_confused_by_an_archivist_at_work(valkey: Place, tmp_path: Path) -> None:
+    """While it looks, segments are added and the stream is trimmed behind them."""
+    async with shelf(valkey, tmp_path) as one:
+        await one.fill(30)
+        await one.work()
+        storage, left = storage_at(tmp_path), [3]
+        names = storage.names
+
+        async def then_go_on() -> list[str]:
+            found = await names()
+            if left[0]:
+                left[0] -= 1
+                await one.fill(40)
+                await one.work()
+            return found
+
+        storage.names = then_go_on  # type: ignore[method-assign]
+        verdict = await audit(storage, one.log)
+        verdict.judge()
+        assert verdict.faults == []
+        assert verdict.segments == len(await one.archive.firsts()) > 12

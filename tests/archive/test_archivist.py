@@ -187,7 +187,7 @@ async def test_an_archive_without_its_newest_segment_is_not_continued(valkey: Pl
     async with shelf(valkey, tmp_path) as one:
         await one.fill(25)
         await one.work()
-        for name, why in ((name_of(11), "is not in"), (name_of(1), "")):
+        for name, why in ((name_of(11), "is named by the log, and is not in"), (name_of(1), "")):
             data = await one.archive.storage.read(name)
             await one.archive.storage.remove(name)
             if why:

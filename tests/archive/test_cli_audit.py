@@ -123,6 +123,12 @@ def test_a_copy_of_the_archive_alone(home: Home, tmp_path_factory: pytest.TempPa
 
 def test_what_cannot_be_looked_at_is_said(home: Home) -> None:
     assert "There is no folder" in home.run("audit", "verify", "--archive", "nowhere").err
+    (home.folder / "empty").mkdir()
+    empty = home.run("audit", "verify", "--archive", "empty")
+    assert empty.code == 1
+    assert "holds no segment" in empty.err
+    home.ask()
+    assert "Nothing is archived yet." in home.run("audit", "verify").out
     assert home.run("audit", "verify", "--witness", "hello").code == 2
     off = home.run("audit", "verify", environment={"PORTERO_ARCHIVE": "off"})
     assert off.code == 1

@@ -1,10 +1,14 @@
 """Where archive and stream meet: nothing may be missing between them, and what both hold must be the same."""
 
 import sys
+from typing import Final
 
+import attrs
+
+from portero.domain.ids import ARCHIVE_AGGREGATE
 from portero.errors import LogDivergence, LogTrimmed
 from portero.log.archive.archive import pages_of
-from portero.log.archive.audit import Audit
+from portero.log.archive.audit import Audit, Fault
 from portero.log.archive.cutting import Mark, cut
 from portero.log.archive.segment import Segment
 from portero.log.archive.storage import Storage
@@ -13,6 +17,8 @@ from portero.log.connect import Store
 from portero.log.log import Log
 from portero.log.reading import START, read
 
+COUNT: Final = 1_000
+
 
 async def audit(storage: Storage, log: Log | None) -> Audit:
     """Looks at the whole archive, and with a log at where both meet; ``judge`` is still to be called.
@@ -20,16 +26,32 @@ async def audit(storage: Storage, log: Log | None) -> Audit:
     Raises ArchiveError or LogUnavailable when they cannot be reached.
     """
     verdict = Audit(log.id if log is not None else None)
-    trimmed = await _trimmed(log.store) if log is not None else 0
+    seen: set[str] = set()
     near = START
-    for name in await storage.names():
-        segment = await verdict.look(storage, name)
-        if segment is not None and log is not None and segment.header.first > trimmed:
-            await _compare(verdict, log.store, segment, near)
-        near = segment.header.last_entry if segment is not None else START
-    if log is not None:
-        await _go_on(verdict, log.store)
-    return verdict
+    while True:
+        for name in [name for name in await storage.names() if name not in seen]:
+            seen.add(name)
+            trimmed = await _trimmed(log.store) if log is not None else 0
+            segment = await verdict.look(storage, name)
+            if segment is not None and log is not None and segment.header.first > trimmed:
+                await _compare(verdict, log.store, segment, near)
+            near = segment.header.last_entry if segment is not None else START
+        if log is None:
+            return verdict
+        rest = await _rest(log.store, verdict)
+        if seen >= set(await storage.names()):  # or else the archivist was at work meanwhile: it is looked at again
+            verdict.faults += rest.faults
+            for event, seq in rest.heard:
+                verdict.hear(event, seq)
+            return verdict
+
+
+@attrs.define
+class _Rest:
+    """What is on the stream behind the archive: what is wrong with it, and what it says of the archive."""
+
+    faults: list[Fault] = attrs.field(factory=list)
+    heard: list[tuple[object, int]] = attrs.field(factory=list)
 
 
 async def _trimmed(store: Store) -> int:
@@ -51,21 +73,22 @@ async def _compare(verdict: Audit, store: Store, segment: Segment, near: str) ->
         verdict.fault("replaced", header.name, "its events are not those that the stream has")
 
 
-async def _go_on(verdict: Audit, store: Store) -> None:
-    """What is on the stream behind the archive, up to the log's end."""
-    last = verdict.last
-    at = last.last if last else 0
-    try:
-        async for events in read(store, None, at, last.last_entry if last else START, 1000):
-            for recorded in events:
-                verdict.hear(recorded.event, recorded.seq)
-                at = recorded.seq
-    except LogTrimmed:
-        begins = await _trimmed(store) + 1
-        text = f"events {at + 1} to {begins - 1} are neither in the archive nor on the stream"
-        verdict.fault("missing", None, text)
-        async for events in read(store, None, begins - 1, START, 1000):
-            for recorded in events:
-                verdict.hear(recorded.event, recorded.seq)
-    except LogDivergence as error:
-        verdict.fault("stream", None, f"on the stream, {error}")
+async def _rest(store: Store, verdict: Audit) -> _Rest:
+    """Up to the log's end."""
+    found, last = _Rest(), verdict.last
+    at, near = (last.last, last.last_entry) if last else (0, START)
+    while True:
+        try:
+            async for events in read(store, None, at, near, COUNT):
+                found.heard += ((each.event, each.seq) for each in events if each.aggregate == ARCHIVE_AGGREGATE)
+                at = events[-1].seq
+        except LogTrimmed:
+            begins = await _trimmed(store) + 1
+            text = f"events {at + 1} to {begins - 1} are neither in the archive nor on the stream"
+            found.faults.append(Fault("missing", None, text))
+            at, near = begins - 1, START
+        except LogDivergence as error:
+            found.faults.append(Fault("stream", None, f"on the stream, {error}"))
+            return found
+        else:
+            return found

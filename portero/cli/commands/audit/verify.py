@@ -11,6 +11,7 @@ from portero.cli.output import Output, json_option
 from portero.cli.place import find_place
 from portero.cli.session import quiet_logs
 from portero.cli.text import visible
+from portero.errors import ArchiveError
 from portero.log.archive import Storage
 from portero.log.archive.audit import Audit, Witness, witnesses_in
 from portero.log.archive.seam import audit as look
@@ -51,12 +52,14 @@ def _witnesses(text: str) -> list[Witness]:
 async def _verify(named: str | None, witnesses: list[Witness], out: Output) -> int:
     place = find_place()
     storage = storage_named(named) if named is not None else storage_configured(place)
-    if named is None and has_store(place):
+    alone = named is not None or not has_store(place)
+    if alone:
+        found = await look(storage, None)
+    else:
         async with log_of(place, archive=False) as log:
             found = await look(storage, log)
-    else:
-        found = await look(storage, None)
-    alone = named is not None or not has_store(place)
+    if alone and not found.segments:
+        raise ArchiveError(f"The archive {storage} holds no segment. Is it the right place?")
     found.judge(witnesses)
     if out.as_json:
         out.document(_shape(storage, found, witnesses, alone=alone))
@@ -88,6 +91,8 @@ def _tell(storage: Storage, found: Audit, witnesses: list[Witness], out: Output,
         out.line(visible(f"{fault.kind}: {about}{fault.text}"))
     if found.faults:
         out.line(f"{len(found.faults)} faults. Keep a copy of the archive as it is, and see ops/RUNBOOK.md.")
+    elif not found.segments:
+        out.line("Nothing is archived yet.")
     elif alone and not witnesses:
         out.line("Whole in itself. Whether its end is missing, only a witness or the log could tell.")
     else:
