@@ -23,7 +23,7 @@ def page(request: Request, member: str, names: Sequence[str], bodies: Sequence[b
 
 def _start(request: Request, names: Sequence[str]) -> int:
     """An empty cursor is none: clients send it for the first page."""
-    if request.value("cursor") in {None, ""}:
+    if request.value("cursor") in (None, ""):  # not a set: what a client sends need not be hashable
         return 0
     after = read_cursor(request.text("cursor"))
     try:

@@ -1,6 +1,7 @@
 """``tools/list``: the same for everybody who may see the same, in pages that any replica can turn."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,12 @@ async def test_a_server_without_a_prefix_keeps_its_names() -> None:
         assert "echo" in await names(caller)
         assert (await caller.tool("echo", text="x"))["content"][0]["text"] == "x"
         assert (await caller.document("portero/search_tools", query="echo"))["tools"][0]["name"] == "echo"
+
+
+@pytest.mark.parametrize("modern", [False, True])
+@pytest.mark.parametrize("cursor", [[], {}, [[]], 0, True, "x"])
+async def test_what_is_no_cursor_is_refused(house: House, name: str, modern: bool, cursor: Any) -> None:
+    async with house.caller(name, modern=modern) as caller:
+        for method in ("tools/list", "prompts/list", "resources/list"):
+            status, error = await caller.error(method, {"cursor": cursor})
+            assert (status, error["code"]) == (400 if modern else 200, -32602)
