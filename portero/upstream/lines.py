@@ -44,13 +44,14 @@ class Lines:
         if not part:
             return
         self._size += len(part)
-        if self._head is None:
-            self._parts.append(part)
-            if self._size <= self._limit:
-                return
-            self._head = b"".join(self._parts)[:_EDGE]
+        if self._head is not None:
+            self._tail = (self._tail + part)[-_EDGE:]
+            return
+        self._parts.append(part)
+        if self._size > self._limit:
+            line = b"".join(self._parts)
+            self._head, self._tail = line[:_EDGE], line[-_EDGE:]
             self._parts.clear()
-        self._tail = (self._tail + part)[-_EDGE:]
 
     def _finish(self) -> None:
         if self._head is not None:
