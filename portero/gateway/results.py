@@ -57,7 +57,7 @@ class Results:
         members = _members.decode(result)
         if head.resultType is UNSET or bytes(head.resultType) == wire.NULL:
             members["resultType"] = Raw(COMPLETE)
-        meta = _members.decode(head.meta) if head.meta is not UNSET and bytes(head.meta) != wire.NULL else {}
+        meta = _members.decode(head.meta) if head.meta is not UNSET and bytes(head.meta)[:1] == b"{" else {}
         meta[SERVER_INFO_META] = Raw(self._identity)
         members["_meta"] = Raw(wire.encode(meta))
         return wire.encode(members)

@@ -88,7 +88,7 @@ def error_in(body: bytes) -> tuple[int, str, bytes | None] | None:
     """The error object of a body that is a JSON-RPC error (whatever its id), else None."""
     try:
         return error_of(_one.decode(body))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # bytes that are no text are a ValueError of another kind
         return None
 
 

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from portero.domain.mcp import SUBSCRIPTION_ID_META
-from portero.errors import OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
+from portero.errors import INTERNAL_ERROR, OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
 from portero.upstream import jsonrpc
 from portero.upstream.answering import Answering
 from portero.upstream.calls import MAX_CALL_SECONDS, Call, Deadlines, Late
@@ -179,7 +179,11 @@ class Peer:
         if not isinstance(identity, int) or not (message.result or error):
             self._garbage(data)
             return
-        answer = bytes(message.result) if error is None else UpstreamRefused(*error)
+        answer: bytes | UpstreamRefused
+        if error is not None:
+            answer = UpstreamRefused(*error)
+        elif (answer := bytes(message.result))[:1] != b"{":
+            answer = UpstreamRefused(INTERNAL_ERROR, "the server answered with a result that is no JSON object")
         call = self._calls.pop(identity, None)
         if call is None and identity not in self._late:
             self._garbage(data)  # an answer to nothing that was asked

@@ -272,3 +272,23 @@ async def test_arguments_that_two_readers_read_differently_are_not_asked_for(
         response = await http.post("/mcp", content=body)
     assert response.json()["error"]["code"] == -32602
     assert "twice" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("modern", [False, True])
+@pytest.mark.parametrize("odd", [[1], 5, "x", True, []])
+async def test_a_result_that_is_no_object_is_an_error_of_the_upstream(
+    house: House, name: str, modern: bool, odd: Any
+) -> None:
+    async with house.caller(name, modern=modern) as caller:
+        status, error = await caller.error("tools/call", {"name": "fixture/raw", "arguments": {"result": odd}})
+    assert (status, error["code"]) == (200, -32603)
+    assert "no JSON object" in error["message"]
+
+
+@pytest.mark.parametrize("meta", [None, [], "x", {}, {"a/b": 1}])
+async def test_odd_metadata_of_an_upstream_does_not_stand_in_the_way(house: House, name: str, meta: Any) -> None:
+    async with house.caller(name, modern=True) as caller:
+        result = await caller.tool("fixture/raw", result={"content": [], "_meta": meta})
+    assert result["resultType"] == "complete"
+    identity = {key: value for key, value in result["_meta"].items() if key.endswith("serverInfo")}
+    assert result["_meta"] == {**identity, **(meta if isinstance(meta, dict) else {})}
