@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
 FASTMCP_VERSION := 4.1.2
+ATHERIS_VERSION := 3.0.0
+SECONDS := 300
 TELEMELYA_VERSION := 0.2.2
 MOTO_VERSION := 5.2.5
 
@@ -27,7 +29,7 @@ CONFORMANCE_STAMP := tests/conformance/node_modules/.stamp-$(shell cat tests/con
 NEEDED := $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus haproxy $(CONFORMANCE_STAMP) $(CLIENTS_STAMP) \
     .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION)
 
-.PHONY: help run install test conformance chaos cluster lint format bench bench-memory lock build clean dev node redis prometheus haproxy
+.PHONY: help run install test conformance chaos cluster fuzz lint format bench bench-memory lock build clean dev node redis prometheus haproxy
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +44,9 @@ test: $(NEEDED) ## Run every test; TESTS="tests/domain -k grant" runs some
 
 conformance: $(DEV_STAMP) $(CONFORMANCE_STAMP) ## Run the official MCP suite in both eras, over stdio and over HTTP
 	@$(BIN)/python -m tests.conformance.suite
+
+fuzz: $(DEV_STAMP) .tools/fuzz-$(ATHERIS_VERSION) ## Look for bytes that break the pure parts, guided by coverage; SECONDS=3600 looks longer
+	@.tools/fuzz/bin/python -m tests.fuzz.guided $(SECONDS)
 
 lint: $(DEV_STAMP) ## Style, types and layers
 	$(BIN)/ruff check .
@@ -156,6 +161,13 @@ $(CLIENTS_STAMP): tests/clients/package-lock.json
 	@echo 'Installing fastmcp $(FASTMCP_VERSION) into an environment of its own, to compare with'
 	@rm -rf .tools/fastmcp && $(PYTHON) -m venv .tools/fastmcp
 	@.tools/fastmcp/bin/python -m pip --disable-pip-version-check install -qq fastmcp==$(FASTMCP_VERSION)
+	@touch $@
+
+.tools/fuzz-$(ATHERIS_VERSION): requirements.lock | $(DEV_STAMP)
+	@echo 'Installing atheris $(ATHERIS_VERSION) and what Portero needs into an environment of their own'
+	@rm -rf .tools/fuzz && $(BIN)/uv venv --quiet --python $(BIN)/python .tools/fuzz
+	@$(BIN)/uv pip install --quiet --python .tools/fuzz/bin/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python .tools/fuzz/bin/python atheris==$(ATHERIS_VERSION)
 	@touch $@
 
 .tools/telemelya-$(TELEMELYA_VERSION): | $(VENV)/bin/python

@@ -1,0 +1,10 @@
+"""All targets of the fuzzer, by name."""
+
+import importlib
+
+from tests.fuzz.target import TARGETS
+
+for module in ("from_clients", "from_upstreams", "of_policy"):
+    importlib.import_module(f"tests.fuzz.{module}")
+
+__all__ = ["TARGETS"]
