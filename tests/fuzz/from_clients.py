@@ -5,13 +5,13 @@ import re
 from typing import Any
 
 import msgspec
+from portero.gateway.repeats import refuse_repeats
 
 from portero.domain.ids import ClientId
 from portero.errors import RpcError
 from portero.gateway import disorder, eras, wire
 from portero.gateway.http import Accepts, is_json
 from portero.gateway.origin import Origins
-from portero.gateway.repeats import refuse_repeats
 from portero.gateway.sealing import Sealer
 from portero.gateway.taskids import parse_task_id
 from tests.fuzz.target import CUT, Unreadable, outcome, parts, reads, target
