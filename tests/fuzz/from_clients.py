@@ -5,10 +5,10 @@ import re
 from typing import Any
 
 import msgspec
-from portero.gateway.repeats import refuse_repeats
 
+from handlers.repeats import refuse_repeats
 from portero.domain.ids import ClientId
-from portero.errors import RpcError
+from portero.errors import Invalid, RpcError
 from portero.gateway import disorder, eras, wire
 from portero.gateway.http import Accepts, is_json
 from portero.gateway.origin import Origins
@@ -135,9 +135,8 @@ def repeats(data: bytes) -> None:
         return isinstance(value, list) and any(map(doubled, value))
 
     value, unreadable = outcome(Unreadable, reads, data)
-    _, error = outcome(RpcError, refuse_repeats, data)
-    assert (error is not None) == (unreadable is not None or doubled(value))
-    assert error is None or error.code == -32602
+    _, error = outcome(Invalid, refuse_repeats, data)
+    assert not data or (error is not None) == (unreadable is not None or doubled(value))
 
 
 LOOPBACK = (b"localhost", b"127.0.0.1", b"::1")

@@ -18,7 +18,7 @@ def run_one(name: str, options: list[str]) -> None:
     """In a process of its own: instruments the product, then never returns."""
     import atheris
 
-    with atheris.instrument_imports(include=["portero"]):
+    with atheris.instrument_imports(include=["portero", "handlers"]):
         from tests.fuzz.targets import TARGETS
     atheris.Setup([name, *options], TARGETS[name].run)
     atheris.Fuzz()
