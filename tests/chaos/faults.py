@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.chaos.cluster import Cluster, Replica, end
 from tests.chaos.journal import Journal, now
-from tests.chaos.plan import Fault
+from tests.chaos.plan import SHARED, Fault
 from tests.log.proxy import REPLIES, REQUESTS
 
 STOP_SECONDS: Final = 30.0
@@ -31,7 +31,7 @@ class Faults:
 
     async def _do(self, fault: Fault) -> None:
         replica = self._cluster.replicas[fault.target]
-        about = fault.kind if fault.kind.startswith(("store", "web", "telegram")) else replica.name
+        about = fault.kind if fault.kind in SHARED else replica.name
         group = about.partition("-")[0]
         if group in self._busy:
             return

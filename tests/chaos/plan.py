@@ -7,7 +7,7 @@ import attrs
 
 REPLICA = {"kill": 5, "pause": 4, "term": 3, "cut": 5, "hole": 3, "deaf": 3, "slow": 3, "refuse": 2, "child": 4}
 """What can happen to one replica, or to its way to the store, and how often beside the others."""
-SHARED = {"store-kill": 3, "store-term": 2, "store-hang": 2, "store-full": 2, "web": 3, "telegram": 2}
+SHARED = {"store-kill": 3, "store-term": 2, "store-hang": 2, "store-full": 2, "web": 3}
 """What happens to all of them at once."""
 
 
@@ -19,7 +19,6 @@ class Fault:
     cut: its connections to the store end at once. hole: they swallow everything. deaf: it sends, and hears nothing.
     slow: every piece of data waits. refuse: no connections are taken. child: its local upstream is killed.
     store-…: the same for the store's process; store-full: its memory is. web: the remote upstream is killed.
-    telegram: Telegram is away.
     """
 
     at: float
@@ -28,14 +27,10 @@ class Fault:
     seconds: float
 
 
-def plan(
-    seed: int, seconds: float, *, replicas: int, lease: float, every: float, telegram: bool = False
-) -> list[Fault]:
+def plan(seed: int, seconds: float, *, replicas: int, lease: float, every: float) -> list[Fault]:
     """Faults over ``seconds``, one every ``every`` seconds on average, in the order of their times."""
     chance = random.Random(f"plan {seed}")
     kinds = REPLICA | SHARED
-    if not telegram:
-        del kinds["telegram"]
     faults: list[Fault] = []
     at = chance.uniform(0.5, 1.5) * every
     while at < seconds:
