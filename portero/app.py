@@ -149,11 +149,12 @@ class _Gateway:
         self._bot = Bot(core, base.decisions, settings.telegram) if settings.telegram else None
         self._notifications = Notifications(core, self._bot.notifier if self._bot else None)
         self._expiry = Expiry(core, self._notifications, self._runner.holds, self._workings.subscriptions.wake)
+        self._timers = Timers(core.log, self._expiry.wake, core.clock)
         self._snapshots = Snapshots(core)
         self._archiving: Archiving | None = None
         if settings.archive is not None and core.log.archive is not None:
             self._archiving = Archiving(core, core.log.archive, settings.archive)
-        self._vitals = Vitals(core, base.follower, self._upstreams, self._archive_sample)
+        self._vitals = Vitals(core, base.follower, self._upstreams, self._timers, self._archive_sample)
         services = Services(
             options_of(settings, command),
             core,
@@ -198,7 +199,7 @@ class _Gateway:
         start("snapshots", self._snapshots.run)
         if self._archiving is not None:
             start("archive", self._archiving.run)
-        start("timers", Timers(log, self._expiry.wake, clock).run)
+        start("timers", self._timers.run)
         idle_ms = self._base.core.lease_ms  # who is silent for so long has lost its work as well as its calls
         executing = WorkQueue(log, "execution", clock, idle_ms=idle_ms)
         handle, gave_up = self._executions.handle, self._executions.gave_up

@@ -8,7 +8,7 @@ from typing import Final
 from handlers.core import Core
 from portero import telemetry
 from portero.gateway.services import Readiness
-from portero.log import Follower
+from portero.log import Follower, Timers
 from portero.upstream import Upstreams
 
 STARTING_SECONDS: Final = 20.0
@@ -24,10 +24,16 @@ class Vitals:
     """``archive`` is asked how the archive is."""
 
     def __init__(
-        self, core: Core, follower: Follower, upstreams: Upstreams, archive: Callable[[], telemetry.ArchiveSample]
+        self,
+        core: Core,
+        follower: Follower,
+        upstreams: Upstreams,
+        timers: Timers,
+        archive: Callable[[], telemetry.ArchiveSample],
     ) -> None:
         self.stopping = False
         self._core, self._follower, self._upstreams, self._archive = core, follower, upstreams, archive
+        self._timers = timers
         self._patient_until = math.inf
 
     def started(self) -> None:
@@ -61,6 +67,7 @@ class Vitals:
             lag=self._follower.lag,
             sequence=view.seq,
             pending=len(view.calls.pending()),
+            clock_ahead=self._timers.ahead_seconds,
             archive=self._archive(),
             upstreams=tuple(
                 telemetry.UpstreamSample(status.name, status.state.value, status.failures)

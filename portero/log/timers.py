@@ -18,6 +18,8 @@ logger = structlog.get_logger("portero.log")
 
 LOOK_SECONDS: Final = 1.0
 """How late a timer may ring that was set by another replica."""
+APART_SECONDS: Final = 2.0
+"""Clocks may differ by so much without a word."""
 AGAIN_MS: Final = 15_000
 """A timer whose handler failed, or died, rings again after this."""
 
@@ -42,6 +44,9 @@ class Timers:
         self._log, self._handler, self._clock = log, handler, clock
         self._look_seconds, self._again_ms, self._concurrency = look_seconds, again_ms, concurrency
         self._ringing: dict[Aggregate, asyncio.Task[None]] = {}
+        self.ahead_seconds = 0.0
+        """Of the store's clock; negative: behind it."""
+        self._said = 0.0
 
     async def run(self) -> None:
         """For ever, across times when the store is away."""
@@ -66,9 +71,11 @@ class Timers:
         if room <= 0:
             return self._look_seconds / 10
         now = self._clock()
-        until = Millis(now + self._again_ms)
         async with self._log.store.reach() as client:
-            first, *due = await client.eval(DUE.source, 1, self._log.store.keys.timers, now, until, room)
+            store, until, first, due = await client.eval(
+                DUE.source, 1, self._log.store.keys.timers, now, self._again_ms, room
+            )
+        self._compare(now, self._clock(), store)
         for name in due:
             aggregate = Aggregate(name.decode())
             if aggregate not in self._ringing:
@@ -77,7 +84,20 @@ class Timers:
                 task.add_done_callback(partial(self._rang, aggregate))
         if len(due) == room:
             return 0.0
-        return min(self._look_seconds, max(0.0, (float(first) - now) / 1000)) if first else self._look_seconds
+        if not first:
+            return self._look_seconds
+        wait: float = (float(first) - min(now, store)) / 1000
+        return min(self._look_seconds, max(0.0, wait))
+
+    def _compare(self, asked: Millis, answered: Millis, store: int) -> None:
+        """How far our clock is from the store's, as exactly as the way there and back allows; said when it changes."""
+        self.ahead_seconds = max(asked - store, min(answered - store, 0)) / 1000
+        if abs(self.ahead_seconds) < APART_SECONDS:
+            self._said = 0.0
+        elif abs(self.ahead_seconds - self._said) >= 1.0:
+            self._said = self.ahead_seconds
+            text = "this machine's clock is not the store's; approvals and grants end by it: let both keep time by NTP"
+            logger.warning(text, ahead_seconds=round(self._said, 1))
 
     def _rang(self, aggregate: Aggregate, _: asyncio.Task[None]) -> None:
         del self._ringing[aggregate]

@@ -87,6 +87,11 @@ _ARCHIVE_LAG: Final = Gauge(
 _ARCHIVE_OVERDUE: Final = Gauge(
     "portero_archive_overdue", "1 when events wait much longer to be archived than they should.", registry=REGISTRY
 )
+_CLOCK_AHEAD: Final = Gauge(
+    "portero_clock_ahead_seconds",
+    "How far this machine's clock runs ahead of the store's; negative: behind.",
+    registry=REGISTRY,
+)
 _PENDING: Final = Gauge("portero_pending_approvals", "Calls that wait for a person.", registry=REGISTRY)
 _READY: Final = Gauge("portero_ready", "1 when this replica takes calls.", registry=REGISTRY)
 _UPSTREAM: Final = Gauge(
@@ -121,6 +126,7 @@ class Sample:
     sequence: int
     pending: int
     upstreams: tuple[UpstreamSample, ...]
+    clock_ahead: float = 0.0
     archive: ArchiveSample = ArchiveSample(0, overdue=False)
     """Nothing waits where there is no archive."""
 
@@ -131,6 +137,7 @@ def render(sample: Sample) -> bytes:
     _LAG.set(sample.lag)
     _SEQUENCE.set(sample.sequence)
     _PENDING.set(sample.pending)
+    _CLOCK_AHEAD.set(sample.clock_ahead)
     _ARCHIVE_LAG.set(sample.archive.lag)
     _ARCHIVE_OVERDUE.set(sample.archive.overdue)
     _UPSTREAM.clear()

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from handlers.core import system_clock
 from handlers.notification import Notified, NotifyError
 from portero.domain.call import Call
 from portero.domain.grant import GrantEnd
@@ -22,7 +23,9 @@ from tests.stores import Place
 
 @attrs.define
 class Clock:
-    now: int = 1_800_000_000_000
+    """Yesterday's: timers go by the store's clock too, and wait for it where ours runs ahead."""
+
+    now: int = attrs.field(factory=lambda: system_clock() - 86_400_000)
 
     def __call__(self) -> Millis:
         return Millis(self.now)

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from structlog.testing import capture_logs
+
+from handlers.core import system_clock
 from portero.domain.ids import Aggregate, Millis
 from portero.log import Log, Timers
 from tests.log.proxy import proxied
@@ -42,6 +45,38 @@ async def test_it_rings_when_the_time_has_come_and_not_before(log: Log, store: P
         clock.now += 1000
         await until(lambda: due(store) == {}, "the second has rung and is settled")
     assert rang == [("call/a", NOW + 50), ("call/b", NOW + 1050)]
+
+
+async def test_a_clock_that_runs_ahead_ends_nothing_early_and_that_is_said(log: Log, store: Place) -> None:
+    seconds, _ = store.redis.time()
+    clock, rang = Clock(), []
+    clock.now = 1000 * (seconds + 3600)
+
+    async def ring(aggregate: Aggregate) -> None:
+        rang.append(aggregate)
+
+    soon = Millis(1000 * (seconds + 600))
+    await append(log, write("call/a", 0, timer=soon), write("call/b", 0, timer=Millis(1000 * seconds)))
+    looking = timers(log, ring, clock)
+    with capture_logs() as said:
+        async with background(looking.run()):
+            await until(lambda: due(store) == {"call/a": soon}, "the one that is due by both clocks has rung")
+            await asyncio.sleep(0.2)
+    assert rang == ["call/b"]
+    assert 3590 < looking.ahead_seconds < 3601
+    assert [entry["ahead_seconds"] > 3590 for entry in said if "NTP" in entry["event"]] == [True]
+
+
+async def test_a_clock_that_is_behind_is_said_too_and_one_that_is_right_is_not(log: Log, store: Place) -> None:
+    async def ring(aggregate: Aggregate) -> None: ...
+
+    for ahead, words in ((-50, 1), (0, 0)):
+        looking = timers(log, ring, lambda ahead=ahead: Millis(system_clock() + 1000 * ahead))  # type: ignore[misc,arg-type] # bound now
+        with capture_logs() as said:
+            async with background(looking.run()):
+                await until(lambda looking=looking, ahead=ahead: round(looking.ahead_seconds) == ahead, "it has looked")  # type: ignore[misc] # bound now
+                await asyncio.sleep(0.1)
+        assert sum("NTP" in entry["event"] for entry in said) == words
 
 
 async def test_one_rings_though_several_look(store: Place) -> None:
