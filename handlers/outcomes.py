@@ -151,7 +151,7 @@ def failed(execution: Execution, error: UpstreamError, replacer: Replacer, durat
     """A lost outcome is an error where the client itself may repeat the call without harm; otherwise nobody knows."""
     message = replacer.mask_text(str(error))
     if isinstance(error, OutcomeLost) and (execution.asked or not execution.retry_safe):
-        text = f"{message}. It is not known whether the call took effect, and it is not tried again."
+        text = f"{message.rstrip('.')}. It is not known whether the call took effect, and it is not tried again."
         return Outcome(ExecutionOutcomeUnknown(message, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, text))
     code, data = UPSTREAM_UNAVAILABLE, None
     if isinstance(error, UpstreamRefused):

@@ -28,14 +28,18 @@ class Snapshots:
             if self._core.view.seq - self._saved >= EVERY_EVENTS:
                 await self.save()
 
-    async def save(self) -> None:
-        """Saves one now; a log that is away is only logged, because nothing rests on a snapshot."""
+    async def save(self, seconds: float | None = None) -> None:
+        """Saves one now; a log that is away is only logged, because nothing rests on a snapshot.
+
+        ``seconds``: given up after so long, where somebody waits for it.
+        """
         view = self._core.view
         if view.seq == self._saved:
             return
         seq, entry = view.seq, view.entry
         try:
-            await self._core.log.save_snapshot(view.snapshot(), seq, entry)
+            async with asyncio.timeout(seconds):
+                await self._core.log.save_snapshot(view.snapshot(), seq, entry)
             self._saved = seq
-        except LogError as error:
-            logger.warning("no snapshot saved", seq=seq, error=str(error))
+        except (LogError, TimeoutError) as error:
+            logger.warning("no snapshot saved", seq=seq, error=str(error) or "it took too long")

@@ -41,6 +41,8 @@ DRAIN_SECONDS: Final = 10.0
 """How long calls under way may take when Portero stops; what is left ends as ``outcome-unknown``."""
 RECORD_SECONDS: Final = 3.0
 """How long outcomes that are known may take to reach the log then."""
+SNAPSHOT_SECONDS: Final = 5.0
+"""How long the last snapshot may take; without it the next start reads more of the log."""
 WAITING_EXECUTIONS: Final = 64
 """Approved calls that may wait at once for their upstreams to connect; one that has started does not count."""
 GC_THRESHOLDS: Final = (20_000, 20, 100)
@@ -226,7 +228,7 @@ class _Gateway:
         await self._upstreams.stop()
         await self._executions.drain(1.0)
         await self._runner.drain(1.0)
-        await self._snapshots.save()
+        await self._snapshots.save(SNAPSHOT_SECONDS)
         if self._bot is not None:
             await background.stop(*self._bot.loops)
             await self._bot.stop()

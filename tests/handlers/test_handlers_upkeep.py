@@ -12,7 +12,7 @@ from handlers.snapshots import Snapshots
 from portero.domain.events import ConfigLoaded, UpstreamConnected
 from portero.domain.values import Action
 from tests.handlers.replica import ALLOW_ALL, open_replica
-from tests.log.proxy import proxied
+from tests.log.proxy import REPLIES, proxied
 from tests.log.support import IMPATIENT, everything, until
 from tests.stores import Place
 
@@ -98,6 +98,23 @@ async def test_a_snapshot_that_cannot_be_read_costs_time_only(valkey: Place) -> 
         await replica.log.save_snapshot(b"of another release", replica.view.seq, replica.view.entry)
         loaded = await load_view(replica.log)
         assert loaded.digest() == replica.view.digest()
+
+
+async def test_a_snapshot_that_takes_too_long_holds_up_nobody(valkey: Place) -> None:
+    async with (
+        proxied(valkey.server.socket) as proxy,
+        open_replica(valkey, policies=ALLOW_ALL, url=proxy.url) as replica,
+    ):
+        snapshots = Snapshots(replica.core)
+        await replica.done(id="a")
+        await replica.core.catch_up()
+        proxy.hold(REPLIES)
+        async with asyncio.timeout(10):  # its own limit is a minute
+            await snapshots.save(0.2)
+        proxy.release(REPLIES)
+        await until(lambda: replica.log.away is None, "the log is back")
+        await snapshots.save(10)
+        assert await replica.log.load_snapshot() is not None
 
 
 async def test_no_snapshot_of_a_log_that_is_away_is_no_harm(valkey: Place) -> None:
