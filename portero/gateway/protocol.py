@@ -64,6 +64,10 @@ class Protocol(HttpToolsProtocol):
     receiving_since: float | None = None
     head_complete: bool = False
     """Of the request that is coming in: from then on its answer is the application's."""
+    answering: RequestResponseCycle | None = None
+    """The request whose answer is the next to be given; those that came behind it wait for that."""
+    last_word: tuple[int, bytes] | None = None
+    """An answer that ends the connection, once all that came before has its own."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
@@ -80,6 +84,7 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.idle_since = None
+        self.answering = cycle
         cycle.__class__ = Cycle  # uvicorn has no other place to say which class it should be
         super()._start_asgi_task(cycle, app)
 
@@ -94,25 +99,59 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self.last_word is not None:
+            self._end_with(*self.last_word)
         else:
             self.idle_since = self.loop.time()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.answering is not None and not self.answering.response_complete:
+            _lose(self.answering)  # uvicorn tells the request that came last, which may still wait for this one
+
+    # --- requests that are none -------------------------------------------------------------------------------------
+
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed as HTTP."""
-        self._end_with(400, wire.error(wire.NULL, PARSE_ERROR, msg))
+        self._give_up(400, wire.error(wire.NULL, PARSE_ERROR, msg))
 
     def too_slow(self) -> None:
-        """The request did not come in time. An answer is only given where the application has given none."""
-        if not (self.head_complete and self.cycle.response_started):
-            seconds = f"{REQUEST_SECONDS:g}"
-            self._end_with(408, wire.error(wire.NULL, INVALID_REQUEST, f"The request took longer than {seconds} s."))
+        """The request did not come in time."""
+        text = f"The request took longer than {REQUEST_SECONDS:g} s."
+        self._give_up(408, wire.error(wire.NULL, INVALID_REQUEST, text))
+
+    def _give_up(self, status: int, body: bytes) -> None:
+        """No more is read. What came before is answered first: in its place, this would be taken for its answer."""
+        incoming = self.cycle if self.head_complete and self.receiving_since is not None else None
+        self.parser, self.receiving_since = _Deaf(), None
+        if incoming is not None and incoming is not self.answering:
+            self.pipeline.popleft()  # it waited for its turn, and will never be whole
+        elif incoming is not None:
+            _lose(incoming)
+            self._end_with(status, body) if not incoming.response_started else self.transport.close()
+            return
+        if self.answering is None or self.answering.response_complete:
+            self._end_with(status, body)
         else:
-            self.transport.close()
+            self.last_word = status, body
 
     def _end_with(self, status: int, body: bytes) -> None:
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
+
+
+class _Deaf:
+    """In the parser's place when nothing more is to be parsed."""
+
+    def feed_data(self, data: bytes) -> None:
+        """Passes over it."""
+
+
+def _lose(cycle: RequestResponseCycle) -> None:
+    """Tells the application that nobody is there for this request any more."""
+    cycle.disconnected = True
+    cycle.message_event.set()
 
 
 async def cut_off_the_slow(connections: set[Any], seconds: float = REQUEST_SECONDS) -> None:
