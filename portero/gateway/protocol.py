@@ -8,15 +8,19 @@ long (uvicorn has a timer for each request of each connection).
 import asyncio
 from typing import Any, Final
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from portero.errors import INVALID_REQUEST, PARSE_ERROR
 from portero.gateway import wire
 from portero.gateway.http import WHOLE
+from portero.gateway.upgrades import reader_of_the_rest
 
 REQUEST_SECONDS: Final = 30.0
 """From the opening of a connection, or from the first byte of a request, to the end of its body."""
 SWEEP_SECONDS: Final = 1.0
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Of a head that comes in pieces; one that comes at once is as large as what is read at once, 256 KiB."""
 
 
 class Cycle(RequestResponseCycle):
@@ -66,6 +70,8 @@ class Protocol(HttpToolsProtocol):
     """Of the request that is coming in: from then on its answer is the application's."""
     answering: RequestResponseCycle | None = None
     """The request whose answer is the next to be given; those that came behind it wait for that."""
+    heavy_head: tuple[float | None, int] = (None, 0)
+    """When a head began that did not come at once, and its bytes so far."""
     last_word: tuple[int, bytes] | None = None
     """An answer that ends the connection, once all that came before has its own."""
 
@@ -81,6 +87,32 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self.head_complete = True
+        self.headers = TRAILERS
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as offer:
+            self._pass_over_offer(data[offer.args[0] :])
+        except HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        if not self.head_complete:
+            self._weigh_head(len(data))
+
+    def _weigh_head(self, size: int) -> None:
+        since, before = self.heavy_head
+        self.heavy_head = self.receiving_since, size + (before if since == self.receiving_since else 0)
+        if self.heavy_head[1] > MAX_HEAD_BYTES:
+            text = f"The head of the request is larger than {MAX_HEAD_BYTES // 1024} KiB."
+            self._give_up(431, wire.error(wire.NULL, INVALID_REQUEST, text))
+
+    def _pass_over_offer(self, rest: bytes) -> None:
+        """The request was taken for complete with its head. Nobody has looked at it yet."""
+        self.cycle.more_body = True
+        self.cycle.message_event.clear()
+        self.receiving_since = self.loop.time()
+        self.parser = reader_of_the_rest(self)
+        self.data_received(rest)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.idle_since = None
@@ -122,8 +154,10 @@ class Protocol(HttpToolsProtocol):
 
     def _give_up(self, status: int, body: bytes) -> None:
         """No more is read. What came before is answered first: in its place, this would be taken for its answer."""
+        if isinstance(self.parser, _Deaf):
+            return
         incoming = self.cycle if self.head_complete and self.receiving_since is not None else None
-        self.parser, self.receiving_since = _Deaf(), None
+        self.parser, self.receiving_since = _Deaf(), None  # type: ignore[assignment] # all that is called of it
         if incoming is not None and incoming is not self.answering:
             self.pipeline.popleft()  # it waited for its turn, and will never be whole
         elif incoming is not None:
@@ -139,6 +173,16 @@ class Protocol(HttpToolsProtocol):
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
+
+
+class _Unread(list[tuple[bytes, bytes]]):
+    """Takes nothing in. Fields behind the body are no headers: a proxy has not looked at them, so neither do we."""
+
+    def append(self, item: tuple[bytes, bytes]) -> None:
+        """Passes over it."""
+
+
+TRAILERS: Final = _Unread()
 
 
 class _Deaf:

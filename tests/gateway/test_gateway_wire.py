@@ -1,4 +1,4 @@
-"""Requests that come in a row on one connection: each is answered, in order, whatever comes behind it."""
+"""HTTP at its edges: requests in a row, offers of other protocols, fields behind a body, heads without an end."""
 
 import asyncio
 import json
@@ -91,3 +91,41 @@ async def test_a_connection_that_closes_cancels_the_call_and_drops_what_waits(ho
     writer.close()
     await wait_until(lambda: house.gateway.in_flight() == 0, "the call is cancelled")
     assert name not in house.effects_seen()
+
+
+# --- offers, trailers and heads -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_an_offer_of_another_protocol_is_passed_over(house: House, framing: str) -> None:
+    """As Java's HTTP client makes it with its first request; the body and what comes behind it are still HTTP."""
+    offer = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n"
+    body = b'{"jsonrpc":"2.0","id":9,"method":"ping"}'
+    length = b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    chunked = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    first = HEAD + offer + (length if framing == "length" else chunked)
+    last = HEAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    sent = request("echo", {"text": "x"}) + first + first + last
+    before, *pings = answers(await raw(house, sent))
+    assert before[1]["result"]["content"][0]["text"] == "x"
+    assert pings == [(200, {"jsonrpc": "2.0", "id": 9, "result": {}})] * 3
+
+
+async def test_fields_behind_the_body_are_no_headers(house: House) -> None:
+    """A proxy that adds or takes away headers has not looked at them."""
+    head = HEAD.replace(b"authorization: Bearer token-of-default\r\n", b"")
+    body = b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nauthorization: Bearer token-of-default\r\n\r\n"
+    ((status, answer),) = answers(await raw(house, head + body))
+    assert (status, answer["error"]["code"]) == (401, 4401)
+
+
+async def test_a_head_without_an_end_is_not_kept(house: House) -> None:
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /mcp HTTP/1.1\r\n")
+    for number in range(20):
+        writer.write(b"x-%d: %b\r\n" % (number, b"x" * 4096))
+        await writer.drain()
+    ((status, answer),) = answers(await asyncio.wait_for(reader.read(), 10))
+    assert (status, answer["error"]["code"]) == (431, -32600)
+    writer.close()
