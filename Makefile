@@ -45,8 +45,9 @@ test: $(NEEDED) ## Run every test; TESTS="tests/domain -k grant" runs some
 conformance: $(DEV_STAMP) $(CONFORMANCE_STAMP) ## Run the official MCP suite in both eras, over stdio and over HTTP
 	@$(BIN)/python -m tests.conformance.suite
 
-fuzz: $(DEV_STAMP) .tools/fuzz-$(ATHERIS_VERSION) ## Look for bytes that break the pure parts, guided by coverage; SECONDS=3600 looks longer
-	@.tools/fuzz/bin/python -m tests.fuzz.guided $(SECONDS)
+fuzz: $(DEV_STAMP) .tools/fuzz-$(ATHERIS_VERSION) ## Look for bytes that break something, guided by coverage and over the wire; SECONDS=3600 looks longer
+	@.tools/fuzz/bin/python -m tests.fuzz.guided $$(( $(SECONDS) / 2 ))
+	@$(BIN)/python -m tests.fuzz.endless $$(( $(SECONDS) / 2 ))
 
 lint: $(DEV_STAMP) ## Style, types and layers
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
 """The targets of the fuzzer, on their examples and on bytes like them; ``make fuzz`` goes on where this ends."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.effort import effort
 from tests.fuzz.target import CUT, Target
 from tests.fuzz.targets import TARGETS
 
@@ -34,7 +35,7 @@ def test_the_examples(name: str) -> None:
 def test_what_is_like_the_examples(name: str) -> None:
     target = TARGETS[name]
 
-    @settings(max_examples=150, derandomize=True, database=None)
+    @effort(100)
     @given(like(target))
     def run(data: bytes) -> None:
         target.run(data)

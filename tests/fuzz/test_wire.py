@@ -1,0 +1,15 @@
+"""Whatever comes over the wire: an answer that may be given, no effect but the one that was answered, and no end."""
+
+from hypothesis import given
+
+from tests.fuzz.effort import effort
+from tests.fuzz.exchanges import exchanges
+from tests.fuzz.raw_http import Exchange
+from tests.fuzz.victim import Victim
+
+
+@effort(200)
+@given(exchanges())
+def test_almost_requests(victim: Victim, exchange: Exchange) -> None:
+    victim.judge(victim.exchange(exchange))
+    victim.lives()
