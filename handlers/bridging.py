@@ -3,6 +3,7 @@
 Both ways go through replacement: the client sees fakes, the upstream gets reals.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -11,7 +12,8 @@ import structlog
 from msgspec import UNSET, Raw, UnsetType
 
 from handlers.core import Core
-from portero.domain.ids import ClientId
+from portero.domain.ids import CallId, ClientId
+from portero.domain.values import Actor
 from portero.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError
 from portero.upstream import Notification, ServerRequest
 
@@ -31,7 +33,13 @@ class Channel(Protocol):
     log_level: str | None
     """The least severe log messages that the client wants; None: none at all."""
     pushes: bool
-    """Whether questions reach the client while its request is open; otherwise only results ask."""
+    """Whether what the result of an upstream asks is to be asked by ``ask``; otherwise it is for the client to see."""
+    call: CallId | None
+    """Set when the call is on the log."""
+    kept: bool
+    """The client fetches the result later, so it is to be kept."""
+    as_task: bool
+    """The client follows a call that must be approved as a task."""
 
     def tell(self, method: str, params: bytes) -> None:
         """Passes on a notification, where the client wants it."""
@@ -56,7 +64,7 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Bridge:
-    """Give ``asked`` and ``told`` to Upstreams; contexts there are the channels of the calls."""
+    """Give ``asked`` and ``told`` to Upstreams; contexts there are the channels of the calls, or their clients."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -83,10 +91,7 @@ class Bridge:
             raise RpcError(INTERNAL_ERROR, f"The upstream's questions cannot be read: {error}.") from error
         if asked.resultType != "input_required":
             return None
-        answers = {
-            key: Raw(await self._ask(channel, question.method, bytes(question.params)))
-            for key, question in asked.inputRequests.items()
-        }
+        answers = await self._ask_all(channel, asked.inputRequests)
         members = _members.decode(params)
         members["inputResponses"] = Raw(msgspec.json.encode(answers))
         if asked.requestState is not UNSET:
@@ -95,12 +100,29 @@ class Bridge:
             members.pop("requestState", None)
         return msgspec.json.encode(members)
 
+    async def _ask_all(self, channel: Channel, questions: dict[str, _Question]) -> dict[str, Raw]:
+        """All at once; where one is not answered, nobody waits for the others."""
+        asking = {
+            key: asyncio.create_task(self._ask(channel, question.method, bytes(question.params)))
+            for key, question in questions.items()
+        }
+        try:
+            return {key: Raw(await task) for key, task in asking.items()}
+        finally:
+            for task in asking.values():
+                task.cancel()
+            await asyncio.gather(*asking.values(), return_exceptions=True)
+
     async def _ask(self, channel: Channel, method: str, params: bytes) -> bytes:
         replacer = self._core.replacer
         return replacer.to_real(await channel.ask(method, replacer.to_fake_result(params)))
 
 
-def _only(contexts: Sequence[Channel]) -> Channel | None:
-    """Over a pipe nothing says which call is meant: the newest, as long as all of them are of one client."""
-    clients = {channel.client for channel in contexts}
-    return contexts[-1] if len(clients) == 1 else None
+def _only(contexts: Sequence[Channel | Actor]) -> Channel | None:
+    """Over a pipe nothing says which call is meant: the newest, as long as all of them are of one client.
+
+    The context of a call that has no channel is its client: what a server says may be meant for that one.
+    """
+    clients = {context.id if isinstance(context, Actor) else context.client for context in contexts}
+    channels = [context for context in contexts if not isinstance(context, Actor)]
+    return channels[-1] if channels and len(clients) == 1 else None

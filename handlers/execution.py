@@ -7,7 +7,9 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from handlers.asking import TaskChannel
 from handlers.core import Core
+from handlers.inquiries import Inquiries
 from handlers.outcomes import Execution, error_text
 from handlers.running import Runner
 from portero.domain import call as calls
@@ -32,10 +34,11 @@ UPSTREAM_WAIT_SECONDS: Final = 60.0
 class Executions:
     """The consumer of the ``execution`` work stream. One instance per process."""
 
-    def __init__(self, core: Core, runner: Runner, upstreams: Upstreams) -> None:
+    def __init__(self, core: Core, runner: Runner, upstreams: Upstreams, inquiries: Inquiries) -> None:
         self._core = core
         self._runner = runner
         self._upstreams = upstreams
+        self._inquiries = inquiries
         self._tasks: set[asyncio.Task[Any]] = set()
         self._uncertain: set[CallId] = set()
         """Calls whose start we wrote without learning whether it stands: nothing of them was sent."""
@@ -188,6 +191,9 @@ class Executions:
             retry_safe=started.retry_safe,
             asked=True,
             cause=seq,
+            channel=TaskChannel(started.id, started.client, started.approval, self._inquiries)
+            if started.approval is not None and started.approval.capabilities is not None
+            else None,
             requester=Actor("client", started.client),
         )
         self._begin(self._run_one(execution), f"call {started.id}")

@@ -136,7 +136,7 @@ def error_text(code: int, message: str, data: bytes | None = None) -> str:
 def succeeded(execution: Execution, raw: bytes, replacer: Replacer, duration_ms: int) -> Outcome:
     """``raw`` is the upstream's result as it came. What a client gets at once is not kept; what it fetches later is."""
     result = replacer.to_fake_result(raw)
-    kept = execution.asked
+    kept = execution.asked or (execution.channel is not None and execution.channel.kept)
     event = ExecutionSucceeded(
         is_error=is_error(result),
         result_blob=f"{execution.call}.result.{execution.attempt}" if kept else None,

@@ -6,7 +6,9 @@ from functools import partial
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from handlers.asking import capabilities_of, letters_of
 from handlers.bridging import Channel
 from handlers.core import NO_BLOBS, Core, new_call_id
 from handlers.outcomes import Done, Execution, Failed
@@ -14,14 +16,14 @@ from handlers.repeats import refuse_repeats
 from handlers.running import Runner
 from handlers.unsent import Unsent
 from portero.domain import call as calls
-from portero.domain.commands import RequestCall
+from portero.domain.commands import Continue, RequestCall
 from portero.domain.digest import call_digest
-from portero.domain.events import GrantUsed
+from portero.domain.events import CallContinued, GrantUsed
 from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate, grant_aggregate
 from portero.domain.patterns import policy_name
 from portero.domain.policy import Verdict
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, ToolFacts
-from portero.errors import LogUncertain, PolicyMoved, VersionConflict
+from portero.errors import AlreadyDecided, Invalid, LogUncertain, PolicyMoved, VersionConflict
 from portero.log import Appended, Write
 
 BLOB_BYTES = 32_768
@@ -32,6 +34,13 @@ STARTED_VERSION = 3
 
 BLOB_GRACE_SECONDS = 7 * 86_400
 """How long a blob outlives the approval it waits for."""
+
+
+class Continued(Struct, frozen=True):
+    """The call whose questions this one answers, at the version at which it ended: it goes on under its decision."""
+
+    call: CallId
+    version: int
 
 
 class CallRequest(Struct, frozen=True):
@@ -52,6 +61,7 @@ class CallRequest(Struct, frozen=True):
     trace: str | None = None
     on_progress: Callable[[bytes], None] | None = None
     channel: Channel | None = None
+    continued: Continued | None = None
 
 
 class Pending(Struct, frozen=True):
@@ -107,18 +117,24 @@ class Requests:
             now = core.clock()
             policy_version = core.view.policy_version
             verdict = core.decide_policy(stored.policy_name, request.client, now)
+            if request.continued is not None:
+                verdict = _gone_on(verdict, request.continued)
             if verdict.action is Action.ASK:
                 refuse_repeats(request.arguments)
             command = self._command(stored, call, verdict, policy_version, now)
             try:
                 appended = await self._append(call, by, command, stored, now)
                 break
-            except (PolicyMoved, VersionConflict):
+            except (PolicyMoved, VersionConflict) as conflict:
                 await core.catch_up()
+                if isinstance(conflict, VersionConflict):
+                    self._refuse_forgotten(request)
             except LogUncertain:
                 self._unsent.settle(call, SYSTEM, "the log was away, and the client was told that nothing was sent")
                 raise
         if verdict.action is Action.ALLOW:
+            if request.channel is not None:
+                request.channel.call = call
             return await self._runner.run(
                 Execution(
                     call,
@@ -142,6 +158,21 @@ class Requests:
             return Pending(call, appended.last, now, command.approval_expires_at)
         return Refused(call, verdict.reason)
 
+    def _gone_on_with(self, continued: Continued, call: CallId, now: Millis) -> Write:
+        """The first call is gone on with once. Raises Invalid when it has been."""
+        first = self._core.view.calls.get(continued.call)
+        try:
+            events = tuple(calls.decide(first, Continue(call), now)) if first is not None else (CallContinued(call),)
+        except AlreadyDecided as used:
+            raise Invalid(USED) from used
+        version = first.version if first is not None else continued.version
+        return Write(call_aggregate(continued.call), version, events, ends=True)
+
+    def _refuse_forgotten(self, request: CallRequest) -> None:
+        """A call that is not held any more can have moved on in one way only. Raises Invalid."""
+        if request.continued is not None and self._core.view.calls.get(request.continued.call) is None:
+            raise Invalid(USED)
+
     def _stored(self, request: CallRequest) -> _Stored:
         replacer = self._core.replacer
         name = request.name
@@ -163,8 +194,10 @@ class Requests:
         text = stored.arguments.decode()
         extra = stored.extra.decode() if stored.extra is not None else None
         large = len(stored.arguments) > BLOB_BYTES
-        digest = ""
+        digest, askable, as_task = "", None, False
         if verdict.action is Action.ASK:
+            if request.channel is not None:
+                askable, as_task = capabilities_of(letters_of(request.channel.capabilities)), request.channel.as_task
             digest = call_digest(stored.policy_name, text, extra, facts.definition, core.replacer.digest)
         return RequestCall(
             client=request.client,
@@ -185,6 +218,8 @@ class Requests:
             lease_until=Millis(now + core.lease_ms),
             retry_safe=core.retry_lost and bool(facts.read_only or facts.idempotent),
             arguments_digest=hashlib.sha256(stored.arguments).hexdigest() if large else None,
+            capabilities=askable.decode() if askable is not None else None,
+            as_task=as_task,
         )
 
     def _append(
@@ -203,6 +238,8 @@ class Requests:
         grant = command.reason.grant
         if grant is not None and core.view.grants.limited(grant):
             writes = (write, Write(grant_aggregate(grant), None, (GrantUsed(call),)))
+        if stored.request.continued is not None:
+            writes = (*writes, self._gone_on_with(stored.request.continued, call, now))
         return core.log.append(
             *writes,
             actor=by,
@@ -213,6 +250,17 @@ class Requests:
             blob_ttl=core.approval_ms // 1000 + BLOB_GRACE_SECONDS,
             orphaned=partial(self._unsent.orphaned, call, by),
         )
+
+
+USED = "These answers have been used already. Begin the call again."
+
+
+def _gone_on(verdict: Verdict, continued: Continued) -> Verdict:
+    """What was decided at first holds, unless it is denied by now."""
+    if verdict.action is Action.DENY:
+        return verdict
+    reason = replace(verdict.reason, grant=None, continues=continued.call)
+    return Verdict(Action.ALLOW, reason)
 
 
 def _due(command: RequestCall) -> Millis | None:

@@ -9,7 +9,7 @@ import attrs
 import msgspec
 import structlog
 
-from handlers.bridging import MAX_ROUNDS, Bridge
+from handlers.bridging import MAX_ROUNDS, Bridge, Channel
 from handlers.core import Core
 from handlers.outcomes import (
     METHODS,
@@ -24,10 +24,21 @@ from handlers.outcomes import (
     upstream_params,
 )
 from handlers.recording import ANSWER_SECONDS, Recorder, not_given_out
+from portero.domain import call as calls
+from portero.domain.commands import GiveTask
 from portero.domain.events import Recorded
-from portero.domain.ids import Aggregate, Millis, call_aggregate
-from portero.domain.values import Kind, Status
-from portero.errors import INTERNAL_ERROR, OUTCOME_UNKNOWN, LogError, RpcError, UpstreamError, UpstreamRefused
+from portero.domain.ids import Aggregate, CallId, Millis, call_aggregate
+from portero.domain.values import SYSTEM, Kind, Status
+from portero.errors import (
+    INTERNAL_ERROR,
+    OUTCOME_UNKNOWN,
+    DecisionError,
+    LogError,
+    RpcError,
+    UpstreamError,
+    UpstreamRefused,
+)
+from portero.log import Write
 from portero.upstream import Upstreams
 
 logger = structlog.get_logger()
@@ -41,6 +52,7 @@ class _Run:
     """A call under way. ``working``: the upstream has it; ``called_off``: the log says that it is cancelled."""
 
     task: asyncio.Task[Any]
+    channel: Channel | None
     working: bool = True
     called_off: bool = False
 
@@ -64,7 +76,7 @@ class Runner:
         When cancelled, the upstream is told, the cancellation recorded, and CancelledError raised.
         """
         aggregate = call_aggregate(execution.call)
-        run = _Run(asyncio.current_task())  # type: ignore[arg-type] # a coroutine runs in a task
+        run = _Run(asyncio.current_task(), execution.channel)  # type: ignore[arg-type] # a coroutine runs in a task
         self._running[aggregate] = run
         try:
             return await self._send_and_record(execution, run)
@@ -82,6 +94,29 @@ class Runner:
         if run is not None and run.working:
             run.called_off = True
             run.task.cancel()
+
+    async def give_task(self, call: CallId) -> bool:
+        """Lets the client have a task instead of the result; False when the result is as good as there.
+
+        Raises LogError. From then on what comes of the call is kept, for the client to fetch.
+        """
+        core, aggregate = self._core, call_aggregate(call)
+        run = self._running.get(aggregate)
+        if run is None or not run.working or run.channel is None:
+            return False
+        run.channel.kept = True  # before it is on the log: whatever comes in this moment is kept already
+
+        def build(now: Millis) -> tuple[Write, ...]:
+            state = core.view.calls.get(call)
+            events = tuple(calls.decide(state, GiveTask(), now))
+            return (Write(aggregate, state.version, events),) if events and state is not None else ()
+
+        try:
+            await core.catch_up()
+            await core.commit(build, actor=SYSTEM)
+        except DecisionError:
+            return False
+        return True
 
     async def _send_and_record(self, execution: Execution, run: _Run) -> Done | Failed:
         replacer = self._core.replacer
@@ -122,7 +157,7 @@ class Runner:
                 params,
                 on_progress=self._progress(execution.on_progress),
                 on_late=lambda late: self._late(execution, late),
-                context=channel,
+                context=channel or execution.requester,
                 capabilities=channel.capabilities if channel is not None else None,
                 log_level=channel.log_level if channel is not None else None,
             )

@@ -6,6 +6,7 @@ from typing import Final
 from handlers.bridging import Bridge
 from handlers.core import Core
 from handlers.execution import Executions
+from handlers.inquiries import ANSWER_SECONDS, Inquiries
 from handlers.requests import Requests
 from handlers.running import Runner
 from handlers.subscriptions import Subscriptions
@@ -31,6 +32,7 @@ class Workings:
         mask: Callable[[str], str],
         limits: Limits = DEFAULT,
         update_seconds: float = UPDATE_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._bridge = Bridge(core)
         self.upstreams = Upstreams(
@@ -45,7 +47,8 @@ class Workings:
         )
         self.runner = Runner(core, self.upstreams)
         self.requests = Requests(core, self.runner)
-        self.executions = Executions(core, self.runner, self.upstreams)
+        self.inquiries = Inquiries(core, answer_seconds=answer_seconds)
+        self.executions = Executions(core, self.runner, self.upstreams, self.inquiries)
         self.updates = Updates(core, self.upstreams, pause=update_seconds)
         self.subscriptions = Subscriptions(core, self.upstreams, self.updates)
         core.view.subscribe(self.runner.seen, CallCancelled)

@@ -163,6 +163,7 @@ class _Gateway:
             self._workings.requests,
             base.decisions,
             self._workings.subscriptions,
+            self._workings.inquiries,
             sealer,
             self._upstreams,
             self._vitals.readiness,
@@ -220,6 +221,7 @@ class _Gateway:
         self._vitals.stopping = self._runner.stopping = True
         background = self._base.background
         await background.stop("execution", "notification", "timers")
+        self._workings.inquiries.close()
         self._server.stop()
         await asyncio.gather(server, self._executions.drain(DRAIN_SECONDS))
         left = await self._runner.drain(RECORD_SECONDS)

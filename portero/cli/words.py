@@ -93,6 +93,8 @@ def reason_words(reason: Reason | None) -> str:
             words = f"policies.json, {reason.pattern}"
         case Tier.DEFAULT:
             words = "policies.json, defaultPolicy"
+    if reason.continues is not None:
+        return f"{words}; goes on under what was decided for {reason.continues}"
     return f"{words}; lifted by grant {reason.grant}" if reason.grant else words
 
 

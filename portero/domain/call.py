@@ -117,7 +117,7 @@ def _request(state: Call | None, command: RequestCall, now: Millis, locked: bool
     if command.action is Action.ASK:
         if command.approval_expires_at <= now:
             raise Invalid("The approval would end before it begins: APPROVAL_TIMEOUT_SECONDS must be above zero.")
-        asked = (command.digest, command.approval_expires_at, command.facts, command.capabilities)
+        asked = (command.digest, command.approval_expires_at, command.facts, command.capabilities, command.as_task)
         return [requested, decided, ApprovalRequested(*asked)]
     if command.queued is not None:
         return [requested, decided, command.queued]

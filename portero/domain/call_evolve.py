@@ -109,7 +109,8 @@ def _succeeded(state: Call, event: ExecutionSucceeded, recorded: AnyRecorded) ->
 
 
 def _asked(state: Call, event: ApprovalRequested, recorded: AnyRecorded) -> Call:
-    approval = Approval(event.digest, event.expires_at, event.facts, recorded.meta.at, event.capabilities)
+    at = recorded.meta.at
+    approval = Approval(event.digest, event.expires_at, event.facts, at, event.capabilities, event.as_task)
     return _with(state, recorded, status=Status.PENDING, approval=approval)
 
 

@@ -52,6 +52,7 @@ class Approval(Struct, frozen=True):
     facts: ToolFacts
     asked_at: Millis
     capabilities: str | None
+    as_task: bool
     decision: Decision | None = None
     read_at: Millis | None = None
     """When the client fetched the result for the first time."""

@@ -109,11 +109,6 @@ class Call(Struct, CallFace, frozen=True):
         return self.approval is not None or (self.dialogue is not None and self.dialogue.task)
 
     @property
-    def capabilities(self) -> str | None:
-        """What the client of an asked call can be asked through its task, as JSON."""
-        return self.approval.capabilities if self.approval else None
-
-    @property
     def questions(self) -> tuple[Question, ...]:
         """What the upstream asks the client, and waits for."""
         return self.dialogue.questions if self.dialogue and self.status is Status.EXECUTING else ()

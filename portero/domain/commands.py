@@ -33,7 +33,8 @@ class RequestCall(Struct, frozen=True):
     arguments_digest: str | None = None
     queued: ExecutionQueued | None = None
     capabilities: str | None = None
-    """What the client can be asked through its task."""
+    as_task: bool = False
+    """These two as in ``ApprovalRequested``."""
     """Where it is allowed: another replica starts it, and this event says so instead of that it has started."""
 
 

@@ -44,7 +44,9 @@ class ApprovalRequested(Struct, frozen=True):
     expires_at: Millis
     facts: ToolFacts = NO_FACTS
     capabilities: str | None = None
-    """What the client can be asked through its task, as JSON in the protocol's words."""
+    """What the client can be asked by the upstream, as JSON in the protocol's words."""
+    as_task: bool = False
+    """The client follows the call as a task, and answers there what it is asked."""
 
 
 class ApprovalNotified(Struct, frozen=True):

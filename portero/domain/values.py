@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from portero.domain.ids import GrantId, RuleId
+from portero.domain.ids import CallId, GrantId, RuleId
 
 
 class Action(StrEnum):
@@ -83,13 +83,14 @@ class Reason(Struct, frozen=True):
     """Why a policy decision came out as it did.
 
     ``pattern`` is the pattern that won (``*`` and ``None`` for lock and default), ``rule`` the rule it came from,
-    ``grant`` the grant that lifted ``require-approval``.
+    ``grant`` the grant that lifted ``require-approval``, ``continues`` the call whose decision holds for this one too.
     """
 
     tier: Tier
     pattern: str | None = None
     rule: RuleId | None = None
     grant: GrantId | None = None
+    continues: CallId | None = None
 
 
 class ToolFacts(Struct, frozen=True):

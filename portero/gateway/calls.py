@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 
 from handlers.outcomes import Done, Failed
-from handlers.requests import Answer, CallRequest, Pending, Refused
+from handlers.requests import Answer, CallRequest, Continued, Pending, Refused
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
 from portero.errors import (
@@ -26,6 +26,9 @@ from portero.errors import (
 )
 from portero.gateway import texts
 from portero.gateway.backchannel import Channels
+from portero.gateway.continuing import WORD, Continuing, with_state
+from portero.gateway.parking import PREFIX as PARKED
+from portero.gateway.parking import Asking, Parking
 from portero.gateway.request import PROGRESS_TOKEN, Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
@@ -61,10 +64,14 @@ class Asked(Struct, frozen=True):
 class Calls:
     """Hands calls to the write side and turns what comes of them into results."""
 
-    def __init__(self, services: Services, results: Results, channels: Channels, tasks: UpstreamTasks) -> None:
+    def __init__(
+        self, services: Services, results: Results, channels: Channels, parking: Parking, tasks: UpstreamTasks
+    ) -> None:
         self._services = services
         self._results = results
         self._channels = channels
+        self._parking = parking
+        self._continuing = Continuing(services)
         self._tasks = tasks
 
     def tools_call(self, request: Request, tool: Tool, arguments: bytes) -> Awaitable[bytes]:
@@ -80,7 +87,7 @@ class Calls:
         asked = Asked(Kind.TOOL, tool.server, tool.name, arguments, request.rest("name", "arguments"), tool.facts)
         answer = await self._call(request, asked)
         if isinstance(answer, Done):
-            result = answer.result
+            result = await self.shown(request, tool.canonical, arguments, answer)
             if request.declares_tasks:
                 result = self._tasks.adopted(request.client, tool.server, result)
             return self._results.upstream(result, modern=request.modern)
@@ -89,15 +96,19 @@ class Calls:
         if isinstance(answer, Refused):
             text = texts.refused(tool.canonical, answer.reason)
             return self._results.text(text, modern=request.modern, is_error=True)
+        if isinstance(answer, Asking):
+            return self._results.own(answer.members, modern=True)
         raise _failure(answer, modern=request.modern)
 
     async def other(self, request: Request, asked: Asked) -> bytes:
         """The result of reading a resource, getting a prompt or completing an argument."""
         answer = await self._call(request, asked)
-        if isinstance(answer, Done):
-            cached = asked.kind is Kind.RESOURCE
-            return self._results.upstream(answer.result, modern=request.modern, cached=cached)
         target = policy_name(asked.kind, asked.upstream, asked.name)
+        if isinstance(answer, Done):
+            result = await self.shown(request, target, asked.arguments, answer)
+            return self._results.upstream(result, modern=request.modern, cached=asked.kind is Kind.RESOURCE)
+        if isinstance(answer, Asking):
+            return self._results.own(answer.members, modern=True)
         if isinstance(answer, Pending):
             members = self._pending_members(task_id(answer.call, answer.seq), target, answer)
             raise RpcError(PENDING_APPROVAL, members["message"], members)
@@ -105,11 +116,28 @@ class Calls:
             raise RpcError(DENIED, texts.refused(target, answer.reason))
         raise _failure(answer, modern=request.modern)
 
-    async def _call(self, request: Request, asked: Asked) -> Answer:
+    async def shown(self, request: Request, target: str, arguments: bytes, answer: Done) -> bytes:
+        """The result of a call, so that its client can go on with it where it asks something."""
+        if request.modern and WORD in answer.result:
+            return await self._continuing.sealed(request.client, target, arguments, answer)
+        return answer.result
+
+    async def _call(self, request: Request, asked: Asked) -> Answer | Asking:
+        continued = None
+        if "requestState" in request.params and request.modern:
+            state, target = request.text("requestState"), policy_name(asked.kind, asked.upstream, asked.name)
+            if state.startswith(PARKED):
+                return await self._parking.resume(request, asked.kind, target, state)
+            continued, own = self._continuing.opened(request.client, target, asked.arguments, state)
+            asked = replace(asked, extra=with_state(asked.extra, own))
+        return await self._begin(request, asked, continued)
+
+    async def _begin(self, request: Request, asked: Asked, continued: Continued | None) -> Answer:
         reply = request.reply
         token = request.meta.get(PROGRESS_TOKEN)
         if token is not None:
             reply.wants_progress(token)
+        channel = self._channels.of(request)
         call = CallRequest(
             client=request.client,
             kind=asked.kind,
@@ -120,7 +148,8 @@ class Calls:
             extra=asked.extra,
             trace=request.trace(),
             on_progress=reply.progress if token is not None else None,
-            channel=self._channels.of(request),
+            channel=channel,
+            continued=continued,
         )
         began = time.perf_counter()
         try:
@@ -129,6 +158,8 @@ class Calls:
             raise RpcError(INVALID_PARAMS, str(error)) from error
         finally:
             request.elsewhere += time.perf_counter() - began
+            if channel is not None and channel.kept:
+                self._parking.left(channel)
         _count(asked.upstream, answer)
         return answer
 
@@ -162,13 +193,13 @@ class Calls:
 
     def _task(self, public: str, answer: Pending) -> bytes:
         """The answer to a client that knows tasks. The task is on the log already."""
-        at = iso(answer.requested_at)
+        at, hint, now = iso(answer.requested_at), self._services.options.approve_hint, self._services.core.clock()
         return self._results.own(
             {
                 "resultType": "task",
                 "taskId": public,
                 "status": "working",
-                "statusMessage": self._pending_text(public, answer),
+                "statusMessage": texts.waiting(answer.call, hint, answer.requested_at, answer.expires_at, now),
                 "createdAt": at,
                 "lastUpdatedAt": at,
                 "ttlMs": None,

@@ -9,7 +9,7 @@ from typing import Final
 
 from litestar.types import Receive
 
-from portero.gateway.reply import HttpReply
+from portero.gateway.reply import HttpReply, Reply
 
 TICK_SECONDS: Final = 0.1
 
@@ -73,6 +73,13 @@ class Flights:
         self._flights.pop(flight, None)
         if flight.watcher is not None:
             flight.watcher.cancel()
+
+    def release(self, reply: Reply) -> None:
+        """Its client has an answer, so it is not watched any more; the request may go on."""
+        for flight in self._flights:
+            if flight.reply is reply:
+                self.remove(flight)
+                return
 
     def cancel(self, key: Key) -> bool:
         """Cancels the one request that ``key`` names; of two with that key (two programs, one token) neither."""

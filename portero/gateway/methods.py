@@ -88,7 +88,9 @@ class Methods:
 
     async def _initialize(self, request: Request) -> bytes:
         asked = request.text("protocolVersion")
-        request.reply.begin_session(self._sessions.new(request.client, request.value("capabilities")))
+        request.reply.begin_session(
+            self._sessions.new(request.client, bytes(request.params.get("capabilities", b"{}")))
+        )
         version = asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1]
         return self._results.own(
             {

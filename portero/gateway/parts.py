@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from portero.domain.events import RequestCancelled
 from portero.gateway.admission import Admission
 from portero.gateway.auth import Clients, Credential
-from portero.gateway.backchannel import Channels, Questions
+from portero.gateway.backchannel import Channels
 from portero.gateway.calls import Calls
 from portero.gateway.cancelling import Cancellations
 from portero.gateway.dispatch import Dispatch
@@ -18,6 +18,7 @@ from portero.gateway.lists import ToolLists
 from portero.gateway.methods import Methods
 from portero.gateway.offered import Offered
 from portero.gateway.offers import Offers
+from portero.gateway.parking import Parking
 from portero.gateway.results import Results
 from portero.gateway.services import Services
 from portero.gateway.sessions import Sessions
@@ -38,8 +39,10 @@ class Parts:
         sessions = Sessions(services.sealer, view)
         tasks = Tasks(services)
         upstream_tasks = UpstreamTasks(services, results)
-        questions = Questions()
-        calls = Calls(services, results, Channels(questions, view), upstream_tasks)
+        flights = Flights(options.disconnect_seconds, options.keepalive_seconds, options.alive_seconds)
+        parking = Parking(services, results, tasks, flights)
+        channels = Channels(services.inquiries, parking, view)
+        calls = Calls(services, results, channels, parking, upstream_tasks)
         virtual = VirtualTools(services, results, calls, tasks)
         lists = ToolLists(services, results, virtual)
         offered = Offered(services, results, lists)
@@ -72,13 +75,12 @@ class Parts:
         self._tasks = tasks
         self.listeners = Listeners(options, view.sessions.watched, subscriptions.may_hear)
         listening = Listening(self.listeners, offered, results, extension, subscriptions)
-        flights = Flights(options.disconnect_seconds, options.keepalive_seconds, options.alive_seconds)
         self._cancellations = Cancellations(flights, subscriptions, services.core.log.replica)
         self.endpoint = Endpoint(
             options,
             Admission(options, Clients(credentials), sessions),
             Streams(view, self.listeners, offered, subscriptions, options.keepalive_seconds),
-            Incoming(questions, self._cancellations),
+            Incoming(services.inquiries, self._cancellations),
             Dispatch(methods, listening, services.core.replacer.to_fake_result),
         )
 

@@ -128,11 +128,14 @@ class Reply(Protocol):
     def stream(self) -> EventStream | None:
         """The event stream of this answer, begun now if need be; None where the client cannot read one."""
 
+    async def detach(self, status: int, body: bytes) -> bool:
+        """Gives an answer while the request goes on; whatever it comes to is not given. False: it was answered."""
+
 
 class HttpReply:
     """An answer over HTTP."""
 
-    __slots__ = ("_can_stream", "_headers", "_keepalive", "_progress", "_send", "_stream", "_token")
+    __slots__ = ("_answered", "_can_stream", "_headers", "_keepalive", "_progress", "_send", "_stream", "_token")
 
     def __init__(self, send: Send, *, can_stream: bool, keepalive: float) -> None:
         self._send = send
@@ -141,6 +144,7 @@ class HttpReply:
         self._stream: EventStream | None = None
         self._token: bytes | None = None
         self._progress = 0.0
+        self._answered = False
         self._headers: tuple[Header, ...] = ()
 
     def begin_session(self, session: str) -> None:
@@ -174,19 +178,34 @@ class HttpReply:
             stream.push(wire.notification("notifications/progress", params), droppable=True)
 
     def stream(self) -> EventStream | None:
+        if self._answered:
+            return None
         if self._stream is None and self._can_stream:
             self._stream = EventStream(self._send, self._keepalive)
         return self._stream
 
     def answer(self, status: int, body: bytes) -> Awaitable[None]:
         """The final message. Once a stream has begun, the status is 200 and stays so."""
+        if self._answered:
+            return _nothing()
+        self._answered = True
         if self._stream is None:
             return send_json(self._send, status, body, self._headers)
         return self._stream.end(body)
 
+    async def detach(self, status: int, body: bytes) -> bool:
+        if self._answered:
+            return False
+        await self.answer(status, body)
+        return True
+
     def abandon(self) -> None:
         if self._stream is not None:
             self._stream.abandon()
+
+
+async def _nothing() -> None:
+    """An answer has been given already, and the client asks for what comes of it elsewhere."""
 
 
 class BatchReply:
@@ -205,3 +224,6 @@ class BatchReply:
 
     def stream(self) -> None:
         return None
+
+    async def detach(self, status: int, body: bytes) -> bool:
+        return False

@@ -6,6 +6,7 @@ import attrs
 
 from handlers.core import Core
 from handlers.decisions import Decisions
+from handlers.inquiries import Inquiries
 from handlers.requests import Requests
 from handlers.subscriptions import Subscriptions
 from portero.domain.ids import ClientId
@@ -37,6 +38,7 @@ class Services:
     requests: Requests
     decisions: Decisions
     subscriptions: Subscriptions
+    inquiries: Inquiries
     sealer: Sealer
     upstreams: Upstreams
     readiness: Callable[[], Readiness]

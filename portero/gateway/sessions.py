@@ -6,11 +6,11 @@ on the log under the session's key. A session grants nothing; the bearer token d
 
 import re
 import secrets
-from typing import Any, Final
+from typing import Final
 
 import attrs
-import msgspec
 
+from handlers.asking import capabilities_of, letters_of
 from portero.domain.ids import ClientId, SessionId
 from portero.gateway.sealing import Sealer
 from projections import View
@@ -21,7 +21,7 @@ MAX_READ: Final = 4_096
 """Ids that are remembered as read; then they are forgotten all at once and read again."""
 _ID: Final = re.compile(r"([frstu]+|n)-([0-9a-f]{32})")
 
-ELICIT_FORM, ELICIT_URL, ROOTS, SAMPLE, SAMPLE_TOOLS, NOTHING = "f", "u", "r", "s", "t", "n"
+NOTHING: Final = "n"
 
 
 @attrs.frozen
@@ -49,9 +49,9 @@ class Sessions:
             session = self._without[client] = Session(SessionId(f"~{client}"))
         return session
 
-    def new(self, client: ClientId, capabilities: Any) -> str:
-        """The id for a client that declares these capabilities at ``initialize``."""
-        return self._sealer.sealed(PURPOSE, client, f"{_letters(capabilities) or NOTHING}-{secrets.token_hex(16)}")
+    def new(self, client: ClientId, capabilities: bytes) -> str:
+        """The id for a client that declares these capabilities, as JSON, at ``initialize``."""
+        return self._sealer.sealed(PURPOSE, client, f"{letters_of(capabilities) or NOTHING}-{secrets.token_hex(16)}")
 
     def read(self, client: ClientId, header: bytes) -> Session | None:
         """None when it is not one of ours, or another client's, or has ended."""
@@ -69,42 +69,3 @@ class Sessions:
             self._read.clear()
         session = self._read[client, header] = Session(SessionId(match[2]), letters, capabilities_of(letters))
         return session
-
-
-class _Capabilities(msgspec.Struct):
-    elicitation: dict[str, Any] | None = None
-    sampling: dict[str, Any] | None = None
-    roots: dict[str, Any] | None = None
-
-
-def _letters(capabilities: Any) -> str:
-    try:
-        declared = msgspec.convert(capabilities or {}, _Capabilities)
-    except msgspec.ValidationError:
-        return ""
-    letters = ""
-    if declared.elicitation is not None:
-        modes = declared.elicitation
-        letters += ELICIT_FORM if "form" in modes or not modes else ""
-        letters += ELICIT_URL if "url" in modes else ""
-    if declared.sampling is not None:
-        letters += SAMPLE + (SAMPLE_TOOLS if "tools" in declared.sampling else "")
-    if declared.roots is not None:
-        letters += ROOTS
-    return letters
-
-
-def capabilities_of(letters: str) -> bytes | None:
-    """What a client can be asked in the protocol's words, for a server of the newer era; None when there is nothing."""
-    if not letters:
-        return None
-    declared: dict[str, Any] = {}
-    named = ((ELICIT_FORM, "form"), (ELICIT_URL, "url"))
-    modes: dict[str, Any] = {mode: {} for letter, mode in named if letter in letters}
-    if modes:
-        declared["elicitation"] = modes
-    if SAMPLE in letters:
-        declared["sampling"] = {"tools": {}} if SAMPLE_TOOLS in letters else {}
-    if ROOTS in letters:
-        declared["roots"] = {}
-    return msgspec.json.encode(declared)

@@ -5,7 +5,7 @@ says so with ``isError``; ``failed`` is kept for JSON-RPC errors.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from portero.domain.values import Actor, Kind, Status
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, AlreadyDecided, RpcError
 from portero.gateway import texts
 from portero.gateway.calls import POLL_INTERVAL_MS
+from portero.gateway.parking import take_answers
 from portero.gateway.request import Request
 from portero.gateway.results import COMPLETE, Results
 from portero.gateway.services import Services
@@ -24,7 +25,6 @@ from portero.gateway.tasks import Tasks
 from portero.gateway.times import iso
 from portero.gateway.upstream_tasks import UpstreamTasks
 
-NOTIFICATION: Final = "notifications/tasks"
 UNKNOWN_TASK: Final = "There is no such task."
 
 _ENDED_WITHOUT_RUNNING: Final = frozenset({Status.DENIED, Status.EXPIRED, Status.UNKNOWN})
@@ -49,11 +49,11 @@ class TaskExtension:
         return self._results.own(await self._detailed(call, request.text("taskId")), modern=True)
 
     async def update(self, request: Request) -> bytes:
-        """No task of ours ever waits for input, and answers to what was never asked are to be ignored."""
+        """Takes answers to what the upstream asks; those to what was never asked are to be ignored."""
         if (answer := await self._upstreams.ask(request)) is not None:
             return answer
-        await self._find(request)
-        request.object("inputResponses")
+        call = await self._find(request)
+        await take_answers(self._services.inquiries, request, call.id)
         return self._results.own({}, modern=True)
 
     async def cancel(self, request: Request) -> bytes:
@@ -84,9 +84,6 @@ class TaskExtension:
                 found[str(call.id)] = public
         return found
 
-    def tell(self, tell: Callable[[str, str], None], call: str) -> None:
-        tell(NOTIFICATION, call)
-
     async def notice(self, client: ClientId, public: str) -> dict[str, Any] | None:
         call = await self._tasks.find(client, public)
         return await self._detailed(call, public) if call is not None else None
@@ -96,9 +93,15 @@ class TaskExtension:
     async def _detailed(self, call: Call, public: str) -> dict[str, Any]:
         services = self._services
         result = await self._tasks.result(call)
-        standing = self._tasks.standing(call, public, services.options.approve_hint)
-        said = texts.RAN if result is not None else standing
-        status, more = self._ended(call, result, said) if call.finished else ("working", {})
+        said = texts.RAN if result is not None else self._tasks.for_people(call)
+        status: str
+        more: dict[str, Any]
+        if call.finished:
+            status, more = self._ended(call, result, said)
+        elif call.questions:
+            status, more = "input_required", {"inputRequests": await services.inquiries.shown(call.questions)}
+        else:
+            status, more = "working", {}
         return {
             "taskId": public,
             "status": status,

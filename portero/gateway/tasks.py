@@ -78,11 +78,29 @@ class Tasks:
                 self._waiting.pop(call.id, None)
         return self._own(call.client, call.id) or call
 
+    async def moved(self, call: CallId) -> None:
+        """Returns when something happens to the call."""
+        woken = asyncio.Event()
+        waiting = self._waiting.setdefault(call, set())
+        waiting.add(woken)
+        try:
+            await woken.wait()
+        finally:
+            waiting.discard(woken)
+            if not waiting:
+                self._waiting.pop(call, None)
+
     async def result(self, call: Call) -> bytes | None:
         """The upstream's own result, JSON bytes; None when there is none, or when it is no longer kept."""
         if call.status is not Status.COMPLETED or call.result_blob is None:
             return None
         return await self._services.core.log.blob(call.result_blob)
+
+    async def arguments(self, call: Call) -> bytes:
+        """As they were stored; an empty object when they are no longer kept."""
+        if call.arguments_blob is not None:
+            return await self._services.core.log.blob(call.arguments_blob) or b"{}"
+        return call.arguments.encode() or b"{}"
 
     def mark_read(self, call: Call) -> None:
         """Notes, in the background, that the client has seen how the task ended. Its answer does not wait for that."""
@@ -113,6 +131,12 @@ class Tasks:
         """Where a task stands, in words; ``hint`` says where a person approves it."""
         core = self._services.core
         return texts.standing(call, task, hint, core.clock(), locked=core.view.locked is not None)
+
+    def for_people(self, call: Call) -> str:
+        """The same for the person at the client."""
+        services = self._services
+        locked = services.core.view.locked is not None
+        return texts.for_people(call, services.options.approve_hint, services.core.clock(), locked=locked)
 
     def row(self, call: Call) -> dict[str, Any]:
         """One task of ``list_tasks``."""

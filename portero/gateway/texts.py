@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from portero.domain.call import Call
-from portero.domain.ids import Millis
+from portero.domain.ids import CallId, Millis
 from portero.domain.values import Reason, Resolution, Status, Tier
 from portero.gateway.times import iso, spoken
 
@@ -50,9 +50,33 @@ def standing(call: Call, task: str, hint: str, now: Millis, *, locked: bool) -> 
         )
     if call.finished:
         return _ENDS[call.status](call)
+    return f"{_under_way(call, locked=locked)} {POLL.format(task=task)}."
+
+
+def for_people(call: Call, hint: str, now: Millis, *, locked: bool) -> str:
+    """The same for whoever looks after the task in their client."""
+    if call.status is Status.PENDING:
+        return waiting(call.id, hint, call.requested_at, call.expires_at or now, now)
+    if call.finished:
+        return _ENDS[call.status](call)
+    if call.started_at is not None and not call.questions:
+        return f"Running since {spoken(now - call.started_at)}."
+    return _under_way(call, locked=locked)
+
+
+def waiting(call: CallId, hint: str, since: Millis, until: Millis, now: Millis) -> str:
+    return (
+        f"Waiting for a person's approval since {spoken(now - since)}, expires in {spoken(until - now)}. "
+        f"Approve or deny it {hint.format(task=call)}."
+    )
+
+
+def _under_way(call: Call, *, locked: bool) -> str:
     if locked and call.status is Status.QUEUED:
-        return f"{_FROZEN} {POLL.format(task=task)}."
-    return f"{_UNDER_WAY[call.status]} {POLL.format(task=task)}."
+        return _FROZEN
+    if call.questions:
+        return "The server asks something in the middle of the call, and it waits for an answer."
+    return _UNDER_WAY[call.status]
 
 
 _UNDER_WAY: Final = {

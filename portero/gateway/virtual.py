@@ -7,6 +7,7 @@ import attrs
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from handlers.outcomes import Done
 from portero.domain.call import Call
 from portero.domain.values import Kind, Status
 from portero.errors import INVALID_PARAMS, RpcError
@@ -154,12 +155,23 @@ class VirtualTools:
                 modern=request.modern,
                 is_error=True,
             )
+        if request.modern and "requestState" in request.params:
+            return await self._go_on(request, call)
         return await self._shown(request, await self._tasks.wait(call, wait), asked.task_id)
+
+    async def _go_on(self, request: Request, call: Call) -> bytes:
+        """The call had ended with questions, and here are the answers."""
+        tool = self._services.upstreams.catalogue.resolve(call.tool)
+        if call.kind is not Kind.TOOL or tool is None:
+            raise RpcError(INVALID_PARAMS, unknown_tool(call.tool))
+        return await self._calls.tool(request, tool, await self._tasks.arguments(call))
 
     async def _shown(self, request: Request, call: Call, asked_as: str) -> bytes:
         result = await self._tasks.result(call)
         self._tasks.mark_read(call)
         if result is not None and call.kind is Kind.TOOL:
+            arguments = await self._tasks.arguments(call)
+            result = await self._calls.shown(request, call.tool, arguments, Done(call.id, result))
             return self._results.upstream(result, modern=request.modern)
         shown = self._tasks.view(call, asked_as)
         if result is not None:

@@ -10,7 +10,7 @@ from tests.conformance.suite import LEGACY, MODERN, Scenario, complaints_about, 
 @pytest.mark.parametrize(
     ("era", "transport", "upstream_era", "replicas", "scenarios"),
     [
-        (LEGACY, "http", "legacy", 1, 33),
+        (LEGACY, "http", "legacy", 2, 33),
         (MODERN, "stdio", "both", 1, 50),
     ],
 )

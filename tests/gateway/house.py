@@ -16,6 +16,7 @@ from handlers.background import Background
 from handlers.core import Core
 from handlers.decisions import Decisions
 from handlers.expiry import Expiry
+from handlers.inquiries import Inquiries
 from handlers.notification import Notifications
 from handlers.subscriptions import Subscriptions
 from handlers.workings import Workings
@@ -55,9 +56,10 @@ POLICIES = {
 }
 
 
-def fixture(effects: Path, *, name: str = "fixture", **more: Any) -> UpstreamConfig:
+def fixture(effects: Path, *, name: str = "fixture", modern: bool = False, **more: Any) -> UpstreamConfig:
     """The made-up upstream. Its tool ``effect`` leaves lines in ``effects``."""
-    return UpstreamConfig(name=name, command=sys.executable, args=(str(UPSTREAM), str(effects)), **more)
+    args = (str(UPSTREAM), str(effects), *(["modern"] if modern else []))
+    return UpstreamConfig(name=name, command=sys.executable, args=args, **more)
 
 
 async def wait_until(condition: Callable[[], bool], description: str, seconds: float = 5.0) -> None:
@@ -84,6 +86,7 @@ class House:
     decisions: Decisions
     upstreams: Upstreams
     subscriptions: Subscriptions
+    inquiries: Inquiries
     gateway: Gateway
     server: HttpServer
     ready: list[str]
@@ -118,6 +121,7 @@ class House:
         return self.effects.read_text().splitlines() if self.effects.exists() else []
 
     async def stop(self) -> None:
+        self.inquiries.close()
         self.server.stop()
         await self._serving
 
@@ -155,6 +159,7 @@ async def open_house(
     replacer: Replacer | None = None,
     listen: Callable[[Listen], Listen] = lambda listen: listen,
     beside: House | None = None,
+    answer_seconds: float = 30.0,
 ) -> AsyncIterator[House]:
     """Starts everything on a store of its own, or as another replica on the one of ``beside``; takes it down again."""
     folder = beside.folder if beside else Path(tempfile.mkdtemp(prefix="portero-"))
@@ -177,7 +182,15 @@ async def open_house(
         )
         configs = upstreams(effects)
         mask = core.replacer.mask_text
-        workings = Workings(core, configs, on_event=lambda *_: None, mask=mask, limits=QUICK, update_seconds=0.1)
+        workings = Workings(
+            core,
+            configs,
+            on_event=lambda *_: None,
+            mask=mask,
+            limits=QUICK,
+            update_seconds=0.1,
+            answer_seconds=answer_seconds,
+        )
         ups = workings.upstreams
         decisions = Decisions(core)
         notifications = Notifications(core, None)
@@ -193,6 +206,7 @@ async def open_house(
             workings.requests,
             decisions,
             workings.subscriptions,
+            workings.inquiries,
             await Sealer.of(log),
             ups,
             lambda: Readiness(tuple(ready)),
@@ -224,6 +238,7 @@ async def open_house(
             decisions,
             ups,
             workings.subscriptions,
+            workings.inquiries,
             gateway,
             server,
             ready,

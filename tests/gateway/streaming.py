@@ -26,18 +26,22 @@ class Stream:
         self.identity = identity
         self.comments = 0
         self.ids: list[str] = []
+        self.cut = False
         self.ended = asyncio.Event()
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        async for line in self.response.aiter_lines():
-            if line.startswith(":"):
-                self.comments += 1
-            if line.startswith("id: "):
-                self.ids.append(line[4:])
-            if line.startswith("data: ") and line[6:]:
-                self._messages.put_nowait(json.loads(line[6:]))
+        try:
+            async for line in self.response.aiter_lines():
+                if line.startswith(":"):
+                    self.comments += 1
+                if line.startswith("id: "):
+                    self.ids.append(line[4:])
+                if line.startswith("data: ") and line[6:]:
+                    self._messages.put_nowait(json.loads(line[6:]))
+        except httpx.ReadError:  # the server has gone
+            self.cut = True
         self.ended.set()
 
     async def next(self, seconds: float = 5.0) -> dict[str, Any]:

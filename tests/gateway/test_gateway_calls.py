@@ -104,14 +104,14 @@ async def test_other_members_reach_the_upstream(house: House, name: str) -> None
             "name": "fixture/echo",
             "arguments": {"text": "x"},
             "inputResponses": {"a": {"action": "accept"}},
-            "requestState": "state",
+            "theirs": [1.50],
             "_meta": {"their/own": 7, "progressToken": "t", META + "logLevel": "info"},
         }
         await caller.rpc("tools/call", params)
     (call,) = [call for call in house.view.calls._ended.values() if call.client == name]
     assert json.loads(call.extra or "") == {
         "inputResponses": {"a": {"action": "accept"}},
-        "requestState": "state",
+        "theirs": [1.5],
         "_meta": {"their/own": 7},
     }
 

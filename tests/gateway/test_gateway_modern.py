@@ -42,7 +42,7 @@ async def test_a_call_is_stamped_complete(house: House, name: str) -> None:
         ({}, {"resultType": "complete"}),
         ({"resultType": "complete", "x": 1}, {"resultType": "complete", "x": 1}),
         ({"resultType": None}, {"resultType": "complete"}),
-        ({"resultType": "input_required", "requestState": "s"}, {"resultType": "input_required", "requestState": "s"}),
+        ({"resultType": "other", "requestState": "s"}, {"resultType": "other", "requestState": "s"}),
         ({"content": [], "unknown": {"deep": [1.50, None]}}, {"content": [], "unknown": {"deep": [1.5, None]}}),
     ],
 )

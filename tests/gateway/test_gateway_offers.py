@@ -20,7 +20,7 @@ async def test_lists_leave_out_what_is_denied(house: House, name: str, modern: b
         templates = await caller.rpc("resources/templates/list")
     listed = [resource["uri"] for resource in resources["resources"]]
     assert listed == ["made://one", "made://two", "made://asked", "made://Tessa/notes"]
-    assert [prompt["name"] for prompt in prompts["prompts"]] == ["fixture/greet"]
+    assert [prompt["name"] for prompt in prompts["prompts"]] == ["fixture/greet", "fixture/curious"]
     assert [template["uriTemplate"] for template in templates["resourceTemplates"]] == ["made://by/{id}"]
     for listed in (resources, prompts, templates):
         assert ("ttlMs" in listed) is modern

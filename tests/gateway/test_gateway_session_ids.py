@@ -1,14 +1,16 @@
 """Session ids: sealed for their client, readable by every replica, and not to be made up."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.asking import capabilities_of
 from portero.domain.ids import ClientId
 from portero.gateway.sealing import Sealer
-from portero.gateway.sessions import Sessions, capabilities_of
+from portero.gateway.sessions import Sessions
 from projections import View
 
 ADA, BOB = ClientId("ada"), ClientId("bob")
@@ -30,11 +32,12 @@ def sessions(key: bytes = b"k") -> Sessions:
     ],
 )
 def test_an_id_says_on_every_replica_what_its_client_can_be_asked(declared: Any, letters: str, told: Any) -> None:
-    identity = sessions().new(ADA, declared).encode()
+    capabilities = json.dumps(declared).encode()
+    identity = sessions().new(ADA, capabilities).encode()
     session = sessions().read(ADA, identity)
     assert session is not None
     assert (session.letters, session.capabilities) == (letters, told)
-    assert sessions().new(ADA, declared).encode() != identity
+    assert sessions().new(ADA, capabilities).encode() != identity
     assert sessions().read(BOB, identity) is None
     assert sessions(b"another log").read(ADA, identity) is None
 
@@ -45,7 +48,7 @@ def test_what_was_not_sealed_is_no_session(header: bytes) -> None:
 
 
 def test_an_id_cannot_be_made_to_say_more() -> None:
-    identity = sessions().new(ADA, {"elicitation": {}})
+    identity = sessions().new(ADA, b'{"elicitation":{}}')
     assert identity.startswith("f-")
     assert sessions().read(ADA, identity.replace("f-", "fs-", 1).encode()) is None
     assert capabilities_of("") is None

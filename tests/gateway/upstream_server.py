@@ -1,10 +1,12 @@
-"""An upstream for the gateway's tests: tools that do as they are told, a prompt, some resources. Legacy, over stdio.
+"""An upstream for the gateway's tests: tools that do as they are told, a prompt, some resources. Over stdio.
 
-Standard library only, so that it is up in a few hundredths of a second.
+``upstream_server.py EFFECTS [modern]``: of the older era, or of the newer one. Standard library only, so that it is up
+in a few hundredths of a second.
 """
 
 import json
 import os
+import queue
 import sys
 import threading
 import time
@@ -15,6 +17,8 @@ from typing import Any
 ANY = {"type": "object"}
 REGION = {"type": "string", "x-mcp-header": "Region"}
 EFFECTS = Path(sys.argv[1])
+MODERN = sys.argv[2:] == ["modern"]
+META = "io.modelcontextprotocol/"
 
 TOOLS: dict[str, dict[str, Any]] = {
     "echo": {"description": "Give back the text.", "annotations": {"readOnlyHint": True}},
@@ -29,6 +33,10 @@ TOOLS: dict[str, dict[str, Any]] = {
     "region": {"description": "Wants a header.", "inputSchema": {"type": "object", "properties": {"region": REGION}}},
     "hidden": {"description": "Denied by policy."},
     "grow": {"description": "Add a tool."},
+    "ask": {"description": "Ask the client, once for each question, and give back what it says."},
+    "heard": {"description": "Give back all answers that it ever got."},
+    "inquire": {"description": "Ask by the result, as the newer era does, in so many rounds."},
+    "called_off": {"description": "Say how many requests were cancelled."},
     "touch": {"description": "Change a resource, and tell those who are subscribed to it, or to what it is in."},
     "log": {"description": "Say something."},
     "subscribed": {"description": "Say what is subscribed to."},
@@ -36,6 +44,9 @@ TOOLS: dict[str, dict[str, Any]] = {
 }
 RESOURCES = ["made://one", "made://two", "made://asked", "made://denied", "made://Tessa/notes"]
 subscribed: set[str] = set()
+answers: dict[str, "queue.Queue[dict[str, Any]]"] = {}
+called_off: list[Any] = []
+heard: list[Any] = []
 lock = threading.Lock()
 
 
@@ -86,13 +97,63 @@ AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "log": log,
     "grow": grow,
     "touch": touch,
+    "heard": lambda _: text(json.dumps(heard)),
+    "called_off": lambda _: text(str(len(called_off))),
     "subscribed": lambda _: text(json.dumps(sorted(subscribed))),
     "die": lambda _: os._exit(3),
 }
 
 
-def call(identity: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) -> None:
-    if name in AT_ONCE:
+def ask(identity: Any, given: dict[str, Any]) -> None:
+    """In a thread: each answer is waited for, and then perhaps a file."""
+    said = []
+    for number, question in enumerate(given["questions"]):
+        said.append(answer_to(f"ask-{identity}-{number}", question))
+        while "file" in question and not Path(question["file"]).exists():
+            time.sleep(0.02)
+    send({"id": identity, "result": text(json.dumps(said))})
+
+
+def answer_to(key: str, question: dict[str, Any]) -> Any:
+    answers[key] = queue.Queue()
+    send({"id": key, "method": question["method"], "params": question["params"]})
+    answer = answers[key].get()
+    heard.append(answer.get("result", answer.get("error")))
+    return heard[-1]
+
+
+def curious(identity: Any) -> None:
+    """A prompt that asks before it is one."""
+    asked = {"method": "elicitation/create", "params": {"message": "Who are you?"}}
+    said = json.dumps(answer_to(f"ask-{identity}", asked))
+    send({"id": identity, "result": {"messages": [{"role": "user", "content": {"type": "text", "text": said}}]}})
+
+
+def inquire(params: dict[str, Any]) -> dict[str, Any]:
+    """Its state says in which round it is; what was asked for and answered comes back in the end."""
+    round_ = int(params.get("requestState", "round-0").removeprefix("round-"))
+    answers = params.get("inputResponses")
+    if round_ > 0 and not answers:
+        return {**text("no answers"), "isError": True}
+    if round_ < params["arguments"].get("rounds", 1):
+        asked = {"method": "elicitation/create", "params": {"message": f"Who is Tessa? ({round_})", "mode": "form"}}
+        return {
+            "resultType": "input_required",
+            "inputRequests": {f"who{round_}": asked},
+            **({} if params["arguments"].get("stateless") else {"requestState": f"round-{round_ + 1}"}),
+        }
+    with EFFECTS.open("a") as file:
+        file.write(params["arguments"].get("text", "inquired") + "\n")
+    return text(json.dumps(answers))
+
+
+def call(identity: Any, params: dict[str, Any]) -> None:
+    name, given, meta = params["name"], params.get("arguments") or {}, params.get("_meta") or {}
+    if name == "ask":
+        threading.Thread(target=ask, args=(identity, given), daemon=True).start()
+    elif name == "inquire":
+        send({"id": identity, "result": inquire(params)})
+    elif name in AT_ONCE:
         send({"id": identity, "result": AT_ONCE[name](given)})
     elif name == "fail":
         send({"id": identity, "error": given})
@@ -146,21 +207,40 @@ ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
     "resources/read": lambda params: {"contents": [{"uri": params["uri"], "text": f"what is in {params['uri']}"}]},
     "resources/subscribe": subscribe,
     "resources/unsubscribe": unsubscribe,
-    "prompts/list": lambda _: {"prompts": [{"name": "greet"}, {"name": "hidden"}]},
+    "prompts/list": lambda _: {"prompts": [{"name": "greet"}, {"name": "hidden"}, {"name": "curious"}]},
     "prompts/get": prompt,
+    "server/discover": lambda _: {
+        "resultType": "complete",
+        "supportedVersions": ["2026-07-28"],
+        "capabilities": HELLO["capabilities"],
+        "ttlMs": 0,
+        "cacheScope": "private",
+        "_meta": {META + "serverInfo": {"name": "fixture", "version": "1"}},
+    },
     "completion/complete": lambda params: {"completion": {"values": [json.dumps(params, sort_keys=True)]}},
 }
 
 
 for line in sys.stdin:
     message = json.loads(line)
-    if "id" not in message or "method" not in message:
+    if "method" not in message:
+        answers[message["id"]].put(message)
+        continue
+    if message["method"] == "notifications/cancelled":
+        called_off.append(message["params"]["requestId"])
+    if "id" not in message:
         continue
     params = message.get("params") or {}
     if message["method"] == "tools/call":
-        call(message["id"], params["name"], params.get("arguments") or {}, params.get("_meta") or {})
+        call(message["id"], params)
         continue
-    result = ANSWERS.get(message["method"], lambda _: None)(params)
+    if params.get("name") == "curious":
+        threading.Thread(target=curious, args=(message["id"],), daemon=True).start()
+        continue
+    known = {
+        name: answer for name, answer in ANSWERS.items() if name != ("initialize" if MODERN else "server/discover")
+    }
+    result = known.get(message["method"], lambda _: None)(params)
     if result is None:
         send({"id": message["id"], "error": {"code": -32601, "message": "no such method"}})
     else:

@@ -17,6 +17,7 @@ from handlers.core import Core, system_clock
 from handlers.decisions import Decisions
 from handlers.execution import Executions
 from handlers.expiry import Expiry
+from handlers.inquiries import Inquiries
 from handlers.notification import Notifications, Notifier
 from handlers.outcomes import Done
 from handlers.requests import Answer, CallRequest, Pending, Requests
@@ -194,7 +195,7 @@ async def open_replica(
             runner,
             Requests(core, runner),
             Decisions(core),
-            Executions(core, runner, upstreams),
+            Executions(core, runner, upstreams, Inquiries(core)),
             Expiry(core, notifications, runner.holds),
             background,
             notes,

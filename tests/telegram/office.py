@@ -16,6 +16,7 @@ from handlers.core import Core, system_clock
 from handlers.decisions import Decisions
 from handlers.execution import Executions
 from handlers.expiry import Expiry
+from handlers.inquiries import Inquiries
 from handlers.loading import load_view
 from handlers.notification import Notifications
 from handlers.presence import Presence
@@ -200,7 +201,7 @@ async def running(
         presence = Presence(core)
         ups = Upstreams([fixture(effects)], replica=log.replica, on_event=presence.upstream, mask=REPLACER.mask_text)
         runner = Runner(core, ups)
-        executions = Executions(core, runner, ups)
+        executions = Executions(core, runner, ups, Inquiries(core))
         pace = Pace(private=FAST, group=FAST, overall=FAST)
         quick = {"poll_seconds": 1, "look_seconds": look_seconds, "step_back_seconds": 0.5}
         bot = Bot(core, decisions, settings, zone=UTC, pace=pace, **quick)
