@@ -158,6 +158,10 @@ class Requests:
             return Pending(call, appended.last, now, command.approval_expires_at)
         return Refused(call, verdict.reason)
 
+    def give_task(self, call: CallId) -> Awaitable[bool]:
+        """See ``Runner.give_task``."""
+        return self._runner.give_task(call)
+
     def _gone_on_with(self, continued: Continued, call: CallId, now: Millis) -> Write:
         """The first call is gone on with once. Raises Invalid when it has been."""
         first = self._core.view.calls.get(continued.call)

@@ -99,12 +99,13 @@ class PushingChannel(ClientChannel):
 class ParkingChannel(ClientChannel):
     """The newer era: the client's request is answered with the question, and its call is parked until it comes back."""
 
-    __slots__ = ("_inquiries", "_parking", "parked", "request_id")
+    __slots__ = ("_inquiries", "_parking", "answered", "request_id")
 
     def __init__(self, request: Request, inquiries: Inquiries, parking: "Parking", log_level: str | None) -> None:
         super().__init__(request, capabilities=request.capabilities, log_level=log_level, pushes=False)
         self.request_id = request.id
-        self.parked = False
+        self.answered = False
+        """Its request has an answer already: with a question, or with a task."""
         self._inquiries = inquiries
         self._parking = parking
 
@@ -121,7 +122,7 @@ class ParkingChannel(ClientChannel):
         try:
             return await self._inquiries.ask(call, method, params, present)
         except Unanswered:
-            if self.parked:
+            if self.answered:
                 await self._parking.give_up(call)
             raise
 

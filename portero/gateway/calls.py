@@ -27,6 +27,7 @@ from portero.errors import (
 from portero.gateway import texts
 from portero.gateway.backchannel import Channels
 from portero.gateway.continuing import WORD, Continuing, with_state
+from portero.gateway.deferring import POLL_INTERVAL_MS, Deferring
 from portero.gateway.parking import PREFIX as PARKED
 from portero.gateway.parking import Asking, Parking
 from portero.gateway.request import PROGRESS_TOKEN, Request
@@ -38,7 +39,6 @@ from portero.gateway.upstream_tasks import UpstreamTasks
 from portero.telemetry import SPAN_CALL, count_call, span, traceparent, tracing
 from portero.upstream import Tool
 
-POLL_INTERVAL_MS: Final = 5_000
 MODERN_CODES: Final = {
     -32002: INVALID_PARAMS,  # resource not found, until 2025-11-25
     -32042: INTERNAL_ERROR,  # of 2025-11-25 only
@@ -65,12 +65,20 @@ class Calls:
     """Hands calls to the write side and turns what comes of them into results."""
 
     def __init__(
-        self, services: Services, results: Results, channels: Channels, parking: Parking, tasks: UpstreamTasks
+        self,
+        services: Services,
+        results: Results,
+        channels: Channels,
+        parking: Parking,
+        *,
+        deferring: Deferring,
+        tasks: UpstreamTasks,
     ) -> None:
         self._services = services
         self._results = results
         self._channels = channels
         self._parking = parking
+        self._deferring = deferring
         self._continuing = Continuing(services)
         self._tasks = tasks
 
@@ -151,6 +159,7 @@ class Calls:
             channel=channel,
             continued=continued,
         )
+        timer = self._deferring.watch(asked.upstream, channel) if request.declares_tasks else None
         began = time.perf_counter()
         try:
             answer = await (self._traced(call) if tracing() else self._services.requests.call(call))
@@ -158,6 +167,8 @@ class Calls:
             raise RpcError(INVALID_PARAMS, str(error)) from error
         finally:
             request.elsewhere += time.perf_counter() - began
+            if timer is not None:
+                timer.cancel()
             if channel is not None and channel.kept:
                 self._parking.left(channel)
         _count(asked.upstream, answer)

@@ -65,8 +65,8 @@ class Parking:
 
     async def park(self, call: CallId, channel: ParkingChannel) -> None:
         """Answers the client's request with what it is asked, unless that has been done. Raises RpcError."""
-        if channel.parked:
-            return  # whoever comes back finds this question too
+        if channel.answered:
+            return  # whoever comes back, or looks after the task, finds this question too
         parked = self._parked
         of_client = sum(client == channel.client for client in parked.values())
         if len(parked) >= MAX_PARKED or of_client >= MAX_PARKED_OF_CLIENT:
@@ -76,7 +76,7 @@ class Parking:
             raise RpcError(INTERNAL_ERROR, "The call has ended meanwhile.")
         asking = await self._asking(state)
         answer = wire.result(channel.request_id, self._results.own(asking.members, modern=True))
-        channel.parked = True
+        channel.answered = True
         parked[call] = channel.client
         self._flights.release(channel.reply)
         if not await channel.reply.detach(200, answer):

@@ -8,6 +8,7 @@ from portero.gateway.auth import Clients, Credential
 from portero.gateway.backchannel import Channels
 from portero.gateway.calls import Calls
 from portero.gateway.cancelling import Cancellations
+from portero.gateway.deferring import Deferring
 from portero.gateway.dispatch import Dispatch
 from portero.gateway.endpoint import Endpoint
 from portero.gateway.flights import Flights
@@ -42,7 +43,8 @@ class Parts:
         flights = Flights(options.disconnect_seconds, options.keepalive_seconds, options.alive_seconds)
         parking = Parking(services, results, tasks, flights)
         channels = Channels(services.inquiries, parking, view)
-        calls = Calls(services, results, channels, parking, upstream_tasks)
+        deferring = Deferring(services, results, tasks, flights)
+        calls = Calls(services, results, channels, parking, deferring=deferring, tasks=upstream_tasks)
         virtual = VirtualTools(services, results, calls, tasks)
         lists = ToolLists(services, results, virtual)
         offered = Offered(services, results, lists)

@@ -16,7 +16,7 @@ from portero.domain.ids import ClientId, Millis
 from portero.domain.values import Actor, Kind, Status
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, AlreadyDecided, RpcError
 from portero.gateway import texts
-from portero.gateway.calls import POLL_INTERVAL_MS
+from portero.gateway.deferring import POLL_INTERVAL_MS
 from portero.gateway.parking import take_answers
 from portero.gateway.request import Request
 from portero.gateway.results import COMPLETE, Results

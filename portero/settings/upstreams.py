@@ -13,6 +13,7 @@ from portero.settings.values import UpstreamConfig
 
 KEYS: Final = (
     *("name", "command", "args", "env", "url", "headers", "prefix", "timeoutSeconds", "disabled", "pinnedTools"),
+    "taskAfterSeconds",
 )
 RESERVED: Final = "portero"
 LONGEST_NAME: Final = 64
@@ -93,7 +94,8 @@ def _read(entry: dict[str, Any], where: str, values: Mapping[str, str], findings
         _check_url(table, url, headers, where, shape)
     pinned = shape.texts(table, "pinnedTools", where)
     prefix = shape.get(table, "prefix", bool, where)
-    timeout = _timeout(table, where, shape)
+    timeout = _seconds(table, "timeoutSeconds", where, shape)
+    task_after = _seconds(table, "taskAfterSeconds", where, shape)
     if len(shape.problems) > before:
         return None
     findings.secrets |= _secrets(substitution, env, headers)
@@ -105,7 +107,8 @@ def _read(entry: dict[str, Any], where: str, values: Mapping[str, str], findings
         url=url,
         headers=headers,
         prefix=prefix is not False,
-        timeout_seconds=timeout,
+        timeout_seconds=60.0 if timeout is None else timeout,
+        task_after_seconds=task_after,
         pinned_tools=tuple(dict.fromkeys(pinned)) if pinned is not None else None,
     )
 
@@ -135,13 +138,11 @@ def _check_url(table: dict[str, Any], url: str, headers: dict[str, str], where: 
             shape.wrong(where, f"the value of header {header!r} has characters that a header cannot hold.")
 
 
-def _timeout(table: dict[str, Any], where: str, shape: Shape) -> float:
-    seconds = shape.get(table, "timeoutSeconds", float, where)
-    if seconds is None:
-        return 60.0
-    if not 0 < seconds <= LONGEST_TIMEOUT:
-        shape.wrong(where, f"timeoutSeconds must be above 0 and at most {LONGEST_TIMEOUT}.")
-    return float(seconds)
+def _seconds(table: dict[str, Any], key: str, where: str, shape: Shape) -> float | None:
+    seconds = shape.get(table, key, float, where)
+    if seconds is not None and not 0 < seconds <= LONGEST_TIMEOUT:
+        shape.wrong(where, f"{key} must be above 0 and at most {LONGEST_TIMEOUT}.")
+    return None if seconds is None else float(seconds)
 
 
 def _secrets(substitution: Substitution, env: Mapping[str, str], headers: Mapping[str, str]) -> set[str]:

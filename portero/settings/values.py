@@ -36,6 +36,8 @@ class UpstreamConfig:
     timeout_seconds: float = 60.0
     """A call may be silent for so long; progress keeps it alive."""
     disabled: bool = False
+    task_after_seconds: float | None = None
+    """A call that takes longer becomes a task, for clients that know tasks; None: it does not."""
     pinned_tools: tuple[str, ...] | None = None
     """The tools to list, beside what was used lately; None: all of them."""
 

@@ -51,6 +51,7 @@ class Upstreams:
         limits: Limits = DEFAULT,
     ) -> None:
         self.catalogue = Catalogue()
+        self.configs = {config.name: config for config in configs}
         self._replica, self._on_event, self._limits = replica, on_event, limits
         self._on_request, self._on_notification = on_request, on_notification
         self._capabilities = capabilities

@@ -115,6 +115,8 @@ def ask(identity: Any, given: dict[str, Any]) -> None:
 
 
 def answer_to(key: str, question: dict[str, Any]) -> Any:
+    while "after" in question and not Path(question["after"]).exists():
+        time.sleep(0.02)
     answers[key] = queue.Queue()
     send({"id": key, "method": question["method"], "params": question["params"]})
     answer = answers[key].get()

@@ -15,6 +15,7 @@ def test_a_program_with_everything(place: Place) -> None:
             "env": {"A": "b"},
             "prefix": False,
             "timeoutSeconds": 2.5,
+            "taskAfterSeconds": 10,
             "pinnedTools": ["a", "b", "a"],
         }
     ).upstreams
@@ -61,6 +62,8 @@ WRONG_SERVERS: list[tuple[Any, str]] = [
     ({"command": "x", "timeoutSeconds": True}, "timeoutSeconds must be a number, not true or false"),
     ({"command": "x", "timeoutSeconds": 0}, "timeoutSeconds must be above 0"),
     ({"command": "x", "timeoutSeconds": 1e9}, "at most 86400"),
+    ({"command": "x", "taskAfterSeconds": 0}, "taskAfterSeconds must be above 0"),
+    ({"command": "x", "taskAfterSeconds": "1"}, "taskAfterSeconds must be a number"),
     ({"command": "x", "pinnedTools": [1]}, "item 1 of pinnedTools must be a text"),
     ({"command": "x", "disabled": 1}, "disabled must be true or false"),
     ({"url": "ftp://x.example"}, "url must be an address"),
