@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from portero.errors import HTTP_STATUS, INTERNAL_ERROR, LOG_UNAVAILABLE, CallError, LogError, RpcError
-from portero.gateway import wire
+from portero.gateway import texts, wire
 from portero.gateway.admission import Inbound
 from portero.gateway.listen import Listening
 from portero.gateway.methods import Methods
@@ -42,7 +42,7 @@ class Dispatch:
         except RpcError as error:
             return _status(error, inbound), rpc_error(error, request_id, self._mask)
         except LogError as error:
-            text = f"The audit log is unavailable: {error} What is not on the log is not done."
+            text = f"{texts.log_trouble(error)} What is not on the log is not done."
             return (503 if inbound.modern else OK), wire.error(request_id, LOG_UNAVAILABLE, text)
         except Exception:
             log.exception("request failed", method=message.method)

@@ -16,7 +16,7 @@ from litestar.types import Receive
 from handlers.subscriptions import Subscriptions
 from portero.domain.ids import ClientId, SessionId
 from portero.errors import INVALID_REQUEST, LOG_UNAVAILABLE, LogError, NotFound, RpcError
-from portero.gateway import wire
+from portero.gateway import texts, wire
 from portero.gateway.admission import Inbound
 from portero.gateway.http import send_empty, send_json
 from portero.gateway.listeners import LISTS, UPDATED, Listener, Listeners
@@ -71,8 +71,8 @@ class Streams:
             status = 404 if isinstance(error, NotFound) else 503
             await send_json(inbound.send, status, wire.error(wire.NULL, INVALID_REQUEST, str(error)))
         except LogError as error:
-            text = f"The audit log is unavailable: {error}"
-            await send_json(inbound.send, 503, wire.error(wire.NULL, LOG_UNAVAILABLE, text))
+            body = wire.error(wire.NULL, LOG_UNAVAILABLE, texts.log_trouble(error))
+            await send_json(inbound.send, 503, body)
 
     # --- a stream ---------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import msgspec
 from portero.domain.call import Call
 from portero.domain.ids import CallId, Millis
 from portero.domain.values import Reason, Resolution, Status, Tier
+from portero.errors import LogError
 from portero.gateway.times import iso, spoken
 
 POLL: Final = "Call portero/check_task with task_id {task} (wait_seconds up to 25 waits for the outcome)"
@@ -25,6 +26,12 @@ def pending(task: str, call: str, hint: str, expires_at: Millis) -> str:
         f"{hint.format(task=call)}; it expires at {iso(expires_at)}. {POLL.format(task=task)}; go on with other work "
         "meanwhile, and do not repeat the call."
     )
+
+
+def log_trouble(error: LogError) -> str:
+    """That the log could not be asked or written to; most of its errors say so themselves."""
+    text = str(error)
+    return text if "log is unavailable" in text else f"The audit log is unavailable: {text}"
 
 
 def refused(tool: str, reason: Reason) -> str:

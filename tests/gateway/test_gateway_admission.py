@@ -225,7 +225,7 @@ async def test_a_header_that_decides_something_comes_once(house: House, header: 
 )
 async def test_there_is_nothing_elsewhere(house: House, path: str) -> None:
     async with house.client() as http:
-        assert "/mcp/message" in refused(await http.post(path, json=PING), 404, -32600)
+        assert "/mcp;" in refused(await http.post(path, json=PING), 404, -32600)
 
 
 async def test_what_is_no_http_is_answered_in_json(house: House) -> None:
