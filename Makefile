@@ -24,12 +24,13 @@ DEV_STAMP := $(VENV)/.dev-$(shell cat requirements.lock requirements-dev.lock py
 SERVERS_STAMP := .tools/servers/.stamp-$(shell cat requirements-servers.lock | cksum | cut -d' ' -f1)
 NODE_STAMP := tests/node/node_modules/.stamp-$(shell cat tests/node/package-lock.json | cksum | cut -d' ' -f1)
 CLIENTS_STAMP := tests/clients/node_modules/.stamp-$(shell cat tests/clients/package-lock.json | cksum | cut -d' ' -f1)
+CLAUDE_STAMP := tests/claude/node_modules/.stamp-$(shell cat tests/claude/package-lock.json | cksum | cut -d' ' -f1)
 CONFORMANCE_STAMP := tests/conformance/node_modules/.stamp-$(shell cat tests/conformance/package-lock.json | cksum | cut -d' ' -f1)
 
 NEEDED := $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus haproxy $(CONFORMANCE_STAMP) $(CLIENTS_STAMP) \
     .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION)
 
-.PHONY: help run install test conformance chaos cluster fuzz lint format bench bench-memory lock build clean dev node redis prometheus haproxy
+.PHONY: help run install test conformance chaos cluster claude fuzz lint format bench bench-memory lock build clean dev node redis prometheus haproxy
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ test: $(NEEDED) ## Run every test; TESTS="tests/domain -k grant" runs some
 
 conformance: $(DEV_STAMP) $(CONFORMANCE_STAMP) ## Run the official MCP suite in both eras, over stdio and over HTTP
 	@$(BIN)/python -m tests.conformance.suite
+
+claude: $(NEEDED) $(CLAUDE_STAMP) ## Drive Claude Code itself against Portero, with a stand-in for its model (gets 190 MB)
+	$(BIN)/python -m pytest tests/claude/check_claude.py
 
 fuzz: $(DEV_STAMP) .tools/fuzz-$(ATHERIS_VERSION) ## Look for bytes that break something, guided by coverage and over the wire; SECONDS=3600 looks longer
 	@.tools/fuzz/bin/python -m tests.fuzz.guided $$(( $(SECONDS) / 2 ))
@@ -151,6 +155,11 @@ $(NODE_STAMP): tests/node/package-lock.json
 $(CONFORMANCE_STAMP): tests/conformance/package-lock.json
 	@echo 'Installing the official MCP conformance suite and the Node that it needs'
 	@cd tests/conformance && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(CLAUDE_STAMP): tests/claude/package-lock.json
+	@echo 'Installing Claude Code, of the version that is pinned'
+	@cd tests/claude && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(CLIENTS_STAMP): tests/clients/package-lock.json
