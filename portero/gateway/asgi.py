@@ -133,8 +133,8 @@ def _refused(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]
     text = error.detail or "The request was refused."
     if error.status_code == 404:
         text = (
-            "There is nothing here. The MCP endpoint is /mcp; it wants the header Authorization: Bearer TOKEN, and has no "
-            "other way to sign in. /health, /ready and /metrics are for operators."
+            "There is nothing here. The MCP endpoint is /mcp; it wants the header Authorization: Bearer TOKEN, and has "
+            "no other way to sign in. /health, /ready and /metrics are for operators."
         )
     return _json(error.status_code, wire.error(wire.NULL, INVALID_REQUEST, text), error.headers)
 
