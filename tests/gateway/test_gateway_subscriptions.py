@@ -124,6 +124,23 @@ async def test_what_is_denied_later_is_not_told_any_more_and_told_again_when_it_
             await told(stream, "made://two")
 
 
+async def test_of_a_folder_only_what_is_allowed_is_told(house: House, name: str) -> None:
+    uri = f"made://by/{name}"
+    rule = await house.decisions.set_rule(f"fixture/resource:{uri}/secret", Action.DENY, ADMIN)
+    try:
+        async with house.caller(name) as caller:
+            await begin(caller)
+            async with following(caller) as stream:
+                await caller.rpc("resources/subscribe", {"uri": uri})
+                await touch(house, f"{uri}/secret")
+                await touch(house, f"{uri}/open")
+                await told(stream, f"{uri}/open")
+                assert await stream.is_silent(0.3)
+    finally:
+        await house.decisions.remove_rule(rule, ADMIN)
+        await wait_until(lambda: all(found.id != rule for found in house.view.rules), "the rule is gone")
+
+
 async def test_subscriptions_are_made_again_after_the_server_was_lost_and_its_clients_told_to_look() -> None:
     async with open_house() as house, house.caller() as caller:
         await begin(caller)
