@@ -26,7 +26,7 @@ POLICIES = {"*/sign": "require-approval", "*/shred": "deny"}
 
 @attrs.frozen
 class World:
-    """``old`` and ``new`` are the same upstream, of either era."""
+    """``old`` and ``new`` are the same upstream, of either era; calls of ``old`` that take long become tasks."""
 
     place: Place
 
@@ -58,6 +58,7 @@ def open_world() -> Iterator[World]:
             | {"args": [str(HERE / "desk.py"), "--era", era, "--effects", str(place.effects)]}
             for name, era in (("old", "legacy"), ("new", "modern"))
         ]
+        servers[0]["taskAfterSeconds"] = 1
         place.configure("mcps", {"mcps": servers})
         place.configure("policies", {"policies": POLICIES, "defaultPolicy": "allow"})
         place.configure("replacements", {"replacements": REPLACEMENTS})

@@ -1,7 +1,7 @@
 // The official TypeScript client of the second line, which speaks both eras: node client.mjs URL TOKEN ERA
 import { createTaskSessionFromClient } from "@modelcontextprotocol/ext-tasks/client";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { answers, common, drive, event } from "./driven.mjs";
+import { answers, common, drive, event, listChanged } from "./driven.mjs";
 
 const [url, token, era] = process.argv.slice(2);
 const endpoint = new URL(`${url}/mcp`);
@@ -9,15 +9,11 @@ const authorization = { Authorization: `Bearer ${token}` };
 const info = { name: "tests", version: "1" };
 const capabilities = { elicitation: { form: {} }, sampling: {} };
 const tasks = { "io.modelcontextprotocol/tasks": {} };
-const changed = (kind) => ({
-  debounceMs: 0,
-  onChanged: (error, items) => event(`changed ${kind}`, error ? String(error) : items.map((item) => item.name)),
-});
 
 const client = new Client(info, {
   capabilities,
   versionNegotiation: { mode: era === "pinned" ? { pin: "2026-07-28" } : era },
-  listChanged: { tools: changed("tools"), prompts: changed("prompts"), resources: changed("resources") },
+  listChanged,
 });
 client.setRequestHandler("elicitation/create", (request) => answers.elicitation(request.params));
 client.setRequestHandler("sampling/createMessage", (request) => answers.sampling(request.params));

@@ -48,6 +48,14 @@ export const answers = {
   },
 };
 
+const changed = (kind) => ({
+  debounceMs: 0,
+  onChanged: (error, items) => event(`changed ${kind}`, error ? String(error) : items.map((item) => item.name)),
+});
+
+/** It looks at a list again when it hears that it has changed. */
+export const listChanged = { tools: changed("tools"), prompts: changed("prompts"), resources: changed("resources") };
+
 /** The commands that read the same in both lines of the SDK; `callTool` takes the params and the options of a call. */
 export const common = (client, callTool) => ({
   tools: () => client.listTools(),

@@ -6,12 +6,12 @@ import {
   ElicitRequestSchema,
   LoggingMessageNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
-import { answers, common, drive, event } from "./driven.mjs";
+import { answers, common, drive, event, listChanged } from "./driven.mjs";
 
 const [url, token] = process.argv.slice(2);
 const client = new Client(
   { name: "tests", version: "1" },
-  { capabilities: { elicitation: { form: {} }, sampling: {} } },
+  { capabilities: { elicitation: { form: {} }, sampling: {} }, listChanged },
 );
 client.setRequestHandler(ElicitRequestSchema, (request) => answers.elicitation(request.params));
 client.setRequestHandler(CreateMessageRequestSchema, (request) => answers.sampling(request.params));
