@@ -37,8 +37,10 @@ LAST_PAUSE_SECONDS: Final = 60.0
 DAY_MS: Final = 86_400_000
 BUSY_EVENTS: Final = 1_000
 """A second; more, and segments wait."""
-PATIENCE: Final = 10
-"""So many segments wait at most."""
+PATIENCE: Final = 50
+"""So many segments wait at most: half a million events, 200 MB in the store, which a rush makes in a minute."""
+ROOM_FOR: Final = 10
+"""So many wait whatever the store's memory; more only while it is less than half full."""
 LATE: Final = 3
 """Overdue is what waits so many times longer than it should, or so many times more than it may."""
 GRACE_MS: Final = 300_000
@@ -91,15 +93,20 @@ class Archiving:
         self._firsts = await self._archive.firsts()
         seen = self._core.view.seq
         while True:
-            busy, seen = self._busy(seen), self._core.view.seq
+            busy, seen = await self._busy(seen), self._core.view.seq
             if busy or not await self.step(epoch):
                 await asyncio.sleep(self._look)
 
-    def _busy(self, before: int) -> bool:
+    async def _busy(self, before: int) -> bool:
         """Whether to wait for a quieter moment: archiving takes from the calls, and it is in no hurry."""
         seq, rules = self._core.view.seq, self._rules
         waiting = seq - (self._core.view.archived or NOTHING).last
-        return seq - before > BUSY_EVENTS * self._look and waiting < PATIENCE * rules.events
+        if seq - before <= BUSY_EVENTS * self._look or waiting >= PATIENCE * rules.events:
+            return False
+        if waiting < ROOM_FOR * rules.events:
+            return True
+        health = await self._core.log.health()
+        return health.memory_limit == 0 or health.memory_used < health.memory_limit / 2
 
     async def _demand_the_newest(self) -> None:
         """What the log says of its archive must be so, or going on would only hide that it is not."""

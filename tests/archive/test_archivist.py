@@ -241,10 +241,17 @@ async def test_it_works_by_itself_and_says_what_stands_in_its_way(valkey: Place,
 async def test_in_the_rush_hour_segments_wait_and_not_for_ever(valkey: Place, tmp_path: Path) -> None:
     async with shelf(valkey, tmp_path) as one:
         await one.fill(60)
-        assert one.archiving._busy(0)
-        assert not one.archiving._busy(50)
+        assert await one.archiving._busy(0)
+        assert not await one.archiving._busy(50)
         await one.fill(60)
-        assert not one.archiving._busy(0)
+        assert await one.archiving._busy(0)
+        valkey.redis.config_set("maxmemory", 1 << 20)
+        try:
+            assert not await one.archiving._busy(0), "there is no room to wait"
+        finally:
+            valkey.redis.config_set("maxmemory", 0)
+        await one.fill(400)
+        assert not await one.archiving._busy(0)
 
 
 async def test_with_a_full_store_archiving_and_trimming_go_on(valkey: Place, tmp_path: Path) -> None:
