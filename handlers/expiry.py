@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from handlers.concluding import conclude
 from handlers.core import Core
 from handlers.notification import Notifications
 from portero.domain import call as calls
 from portero.domain import grant as grants
 from portero.domain.commands import Wake
 from portero.domain.ids import Aggregate, CallId, GrantId, Millis, SessionId, split_aggregate
-from portero.domain.values import SYSTEM, Status
+from portero.domain.values import SYSTEM
 from portero.log import Write
 
 logger = structlog.get_logger()
@@ -42,7 +43,7 @@ class Expiry:
         if kind == "call" and self._holds(aggregate):
             return Millis(self._core.clock() + self._core.lease_ms)
         if kind == "call":
-            return await self._wake_call(aggregate, CallId(identity))
+            return await self._wake_call(CallId(identity))
         if kind == "grant":
             return await self._wake_grant(aggregate, GrantId(identity))
         if kind == "session" and self._wake_session is not None:
@@ -50,21 +51,9 @@ class Expiry:
         logger.warning("a timer of something unknown was dropped", aggregate=aggregate)
         return None
 
-    async def _wake_call(self, aggregate: Aggregate, call: CallId) -> Millis | None:
+    async def _wake_call(self, call: CallId) -> Millis | None:
         core = self._core
-
-        def build(now: Millis) -> tuple[Write, ...]:
-            state = core.view.calls.get(call)
-            if state is None:
-                return ()
-            events = tuple(calls.decide(state, Wake(), now))
-            if not events:
-                return ()
-            after = calls.preview(state, events, now, SYSTEM)
-            work = ("execution",) if after.status is Status.QUEUED else ("notification",)
-            return (Write(aggregate, state.version, events, calls.timer(after), work, after.finished),)
-
-        await core.commit(build, actor=SYSTEM, urgent=True)
+        await conclude(core, call, Wake())
         state = core.view.calls.get(call)
         if state is not None and state.notify_due(core.clock()):
             await self._notifications.deliver(call)

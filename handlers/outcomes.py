@@ -22,6 +22,9 @@ from portero.errors import (
     UpstreamUnavailable,
 )
 
+FETCHED_SECONDS: Final = 300
+"""How long a result is kept for another replica, which fetches it at once."""
+
 METHODS: Final = {
     Kind.TOOL: "tools/call",
     Kind.RESOURCE: "resources/read",
@@ -66,6 +69,22 @@ class Execution(Struct, frozen=True):
     channel: Channel | None = None
     """The client that waits, where one does."""
     requester: Actor = SYSTEM
+    fetched: bool = False
+    """Another replica, or another part of this one, waits for it and fetches the result soon."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether its result is needed later."""
+        return self.asked or self.fetched or self._is_task
+
+    @property
+    def kept_briefly(self) -> bool:
+        """Whether it is needed but once, at once."""
+        return self.fetched and not self._is_task
+
+    @property
+    def _is_task(self) -> bool:
+        return self.channel is not None and self.channel.kept
 
 
 OutcomeEvent = ExecutionSucceeded | ExecutionFailed | ExecutionOutcomeUnknown | CallCancelled
@@ -136,7 +155,7 @@ def error_text(code: int, message: str, data: bytes | None = None) -> str:
 def succeeded(execution: Execution, raw: bytes, replacer: Replacer, duration_ms: int) -> Outcome:
     """``raw`` is the upstream's result as it came. What a client gets at once is not kept; what it fetches later is."""
     result = replacer.to_fake_result(raw)
-    kept = execution.asked or (execution.channel is not None and execution.channel.kept)
+    kept = execution.kept
     event = ExecutionSucceeded(
         is_error=is_error(result),
         result_blob=f"{execution.call}.result.{execution.attempt}" if kept else None,

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import socket
+from collections.abc import Mapping
 from typing import Final
 
+import attrs
 import structlog
 
-from handlers.core import Core
+from handlers.core import NO_BLOBS, Core
 from portero import __version__
 from portero.domain.events import ConfigLoaded, Event, ReplicaStarted, ReplicaStopped, UpstreamEvent
 from portero.domain.ids import Aggregate, replica_aggregate, upstream_aggregate
@@ -21,16 +23,28 @@ logger = structlog.get_logger()
 RETRY_SECONDS: Final = 1.0
 
 
+@attrs.frozen
+class _Report:
+    """An event that waits for the log, and what is to be kept beside it for how long."""
+
+    aggregate: Aggregate
+    event: Event
+    blobs: Mapping[str, bytes]
+    blob_seconds: int
+
+
 class Presence:
     """Writes this replica's own events, in order, and holds them back while the log is away."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._waiting: asyncio.Queue[tuple[Aggregate, Event]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[_Report] = asyncio.Queue()
 
-    def upstream(self, name: str, event: UpstreamEvent) -> None:
-        """Takes what an upstream's owner reports; never blocks."""
-        self._waiting.put_nowait((upstream_aggregate(name), event))
+    def upstream(
+        self, name: str, event: UpstreamEvent, blobs: Mapping[str, bytes] = NO_BLOBS, blob_seconds: int = 0
+    ) -> None:
+        """Takes what an upstream's owner reports; never blocks. ``blobs`` are kept beside it for so long."""
+        self._waiting.put_nowait(_Report(upstream_aggregate(name), event, blobs, blob_seconds))
 
     async def started(self, endpoint: str, config: ConfigLoaded) -> None:
         """Announces the replica; raises LogError when the log cannot take it."""
@@ -43,7 +57,7 @@ class Presence:
         replica = self._core.log.replica
         try:
             while not self._waiting.empty():
-                await self._append(*self._waiting.get_nowait())
+                await self._append_report(self._waiting.get_nowait())
             await self._append(replica_aggregate(replica), ReplicaStopped(replica, reason), ends=True)
         except LogError as error:
             logger.warning("the end of this replica is not on the log", error=str(error))
@@ -51,18 +65,22 @@ class Presence:
     async def run(self) -> None:
         """Writes what comes, for ever."""
         while True:
-            aggregate, event = await self._waiting.get()
+            report = await self._waiting.get()
             while True:
                 try:
-                    await self._append(aggregate, event)
+                    await self._append_report(report)
                     break
                 except LogError as error:
-                    logger.warning("upstream event waits for the log", aggregate=aggregate, error=str(error))
+                    logger.warning("upstream event waits for the log", aggregate=report.aggregate, error=str(error))
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def _append(self, aggregate: Aggregate, *events: Event, ends: bool = False) -> None:
         core = self._core
         await core.log.append(Write(aggregate, None, events, ends=ends), actor=SYSTEM, now=core.clock())
+
+    async def _append_report(self, report: _Report) -> None:
+        core, write = self._core, Write(report.aggregate, None, (report.event,))
+        await core.log.append(write, actor=SYSTEM, now=core.clock(), blobs=report.blobs, blob_ttl=report.blob_seconds)
 
 
 def configured(settings: Settings, core: Core) -> ConfigLoaded:

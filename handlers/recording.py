@@ -6,13 +6,14 @@ from typing import Final
 
 import structlog
 
+from handlers.concluding import written
 from handlers.core import Core
-from handlers.outcomes import Execution, Outcome
+from handlers.outcomes import FETCHED_SECONDS, Execution, Outcome
 from portero.domain import call as calls
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess
 from portero.domain.events import CallEvent, ExecutionOutcomeUnknown, ExecutionSucceeded, LateOutcomeRecorded
 from portero.domain.ids import Millis, call_aggregate
-from portero.domain.values import SYSTEM, Status
+from portero.domain.values import SYSTEM
 from portero.errors import DecisionError, LogDivergence, LogError, LogUnavailable
 from portero.log import Appended, Write
 
@@ -92,7 +93,7 @@ class Recorder:
             cause=execution.cause,
             trace=execution.trace,
             blobs=_blobs(outcome),
-            blob_ttl=core.result_seconds,
+            blob_ttl=FETCHED_SECONDS if execution.kept_briefly else core.result_seconds,
             write_id=_write_id(execution, outcome),
             urgent=True,
         )
@@ -113,13 +114,7 @@ class Recorder:
             except DecisionError as error:
                 logger.info("an outcome changes nothing", call=execution.call, reason=str(error))
                 return ()
-            if not events:
-                return ()
-            after = calls.preview(state, events, now, SYSTEM)
-            work = ("execution",) if after.status is Status.QUEUED else ("notification",)
-            return (
-                Write(call_aggregate(execution.call), state.version, events, calls.timer(after), work, after.finished),
-            )
+            return (written(state, events, now),) if events else ()
 
         await core.catch_up()
         try:

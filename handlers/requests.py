@@ -1,29 +1,37 @@
 """A client's request, from policy to answer: replaced, decided and on the log before one byte reaches the upstream."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from types import MappingProxyType
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from handlers.asking import capabilities_of, letters_of
 from handlers.bridging import Channel
+from handlers.continued import Continued
 from handlers.core import NO_BLOBS, Core, new_call_id
 from handlers.outcomes import Done, Execution, Failed
 from handlers.repeats import refuse_repeats
 from handlers.running import Runner
 from handlers.unsent import Unsent
 from portero.domain import call as calls
-from portero.domain.commands import Continue, RequestCall
+from portero.domain.commands import RequestCall
 from portero.domain.digest import call_digest
-from portero.domain.events import CallContinued, GrantUsed
+from portero.domain.events import GrantUsed
 from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate, grant_aggregate
 from portero.domain.patterns import policy_name
 from portero.domain.policy import Verdict
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, ToolFacts
-from portero.errors import AlreadyDecided, Invalid, LogUncertain, PolicyMoved, VersionConflict
+from portero.errors import (
+    LogError,
+    LogUnavailable,
+    LogUncertain,
+    PolicyMoved,
+    VersionConflict,
+)
 from portero.log import Appended, Write
 
 BLOB_BYTES = 32_768
@@ -34,13 +42,6 @@ STARTED_VERSION = 3
 
 BLOB_GRACE_SECONDS = 7 * 86_400
 """How long a blob outlives the approval it waits for."""
-
-
-class Continued(Struct, frozen=True):
-    """The call whose questions this one answers, at the version at which it ended: it goes on under its decision."""
-
-    call: CallId
-    version: int
 
 
 class CallRequest(Struct, frozen=True):
@@ -83,6 +84,27 @@ class Refused(Struct, frozen=True):
 Answer = Done | Failed | Pending | Refused
 
 
+class Turn(Protocol):
+    """How one allowed call is carried out on a server of which there is one instance."""
+
+    command: RequestCall
+    fences: tuple[Write, ...]
+    """What its first append rests on."""
+
+    async def run(self, execution: Execution) -> Answer:
+        """As ``Runner.run``. Whatever happens, it has been left then."""
+
+    def leave(self) -> None:
+        """It is not carried out, not this time."""
+
+
+Place = Callable[[CallId, CallRequest, RequestCall], Turn]
+NOWHERE: Final[Mapping[str, Place]] = MappingProxyType({})
+NOT_KNOWN: Final = (
+    "It is not known whether the call was taken. Look at task {} later, once the log is back; do not repeat it blindly."
+)
+
+
 class _Stored(Struct, frozen=True):
     """The request as it may be kept: fakes only."""
 
@@ -96,9 +118,11 @@ class _Stored(Struct, frozen=True):
 class Requests:
     """Takes calls from clients. One instance per process."""
 
-    def __init__(self, core: Core, runner: Runner) -> None:
+    def __init__(self, core: Core, runner: Runner, places: Mapping[str, Place] = NOWHERE) -> None:
+        """``places``: by the name of a server of which there is one instance, who knows where it runs."""
         self._core = core
         self._runner = runner
+        self._places = places
         self._unsent = Unsent(core)
 
     async def call(self, request: CallRequest) -> Answer:
@@ -113,29 +137,33 @@ class Requests:
         stored = self._stored(request)
         call = new_call_id()
         by = Actor("client", request.client)
+        place = self._places.get(request.upstream)
         while True:
             now = core.clock()
             policy_version = core.view.policy_version
             verdict = core.decide_policy(stored.policy_name, request.client, now)
             if request.continued is not None:
-                verdict = _gone_on(verdict, request.continued)
+                verdict = request.continued.decided(verdict)
             if verdict.action is Action.ASK:
                 refuse_repeats(request.arguments)
             command = self._command(stored, call, verdict, policy_version, now)
+            turn = place(call, request, command) if place is not None and verdict.action is Action.ALLOW else None
+            if turn is not None:
+                command = turn.command
             try:
-                appended = await self._append(call, by, command, stored, now)
+                appended = await self._append(call, by, command, stored, now, turn=turn)
                 break
-            except (PolicyMoved, VersionConflict) as conflict:
-                await core.catch_up()
-                if isinstance(conflict, VersionConflict):
-                    self._refuse_forgotten(request)
-            except LogUncertain:
-                self._unsent.settle(call, SYSTEM, "the log was away, and the client was told that nothing was sent")
+            except LogError as error:
+                _leave(turn)
+                await self._moved(request, call, command, error)
+            except BaseException:
+                _leave(turn)
                 raise
         if verdict.action is Action.ALLOW:
             if request.channel is not None:
                 request.channel.call = call
-            return await self._runner.run(
+            run = self._runner.run if turn is None else turn.run
+            return await run(
                 Execution(
                     call,
                     request.kind,
@@ -162,20 +190,20 @@ class Requests:
         """See ``Runner.give_task``."""
         return self._runner.give_task(call)
 
-    def _gone_on_with(self, continued: Continued, call: CallId, now: Millis) -> Write:
-        """The first call is gone on with once. Raises Invalid when it has been."""
-        first = self._core.view.calls.get(continued.call)
-        try:
-            events = tuple(calls.decide(first, Continue(call), now)) if first is not None else (CallContinued(call),)
-        except AlreadyDecided as used:
-            raise Invalid(USED) from used
-        version = first.version if first is not None else continued.version
-        return Write(call_aggregate(continued.call), version, events, ends=True)
+    async def _moved(self, request: CallRequest, call: CallId, command: RequestCall, error: LogError) -> None:
+        """After an append that failed: raises what is to be raised, or returns where to decide anew."""
+        if isinstance(error, LogUncertain):
+            raise self._settled(call, command, error) from error
+        if not isinstance(error, PolicyMoved | VersionConflict):
+            raise error
+        await self._core.catch_up()
+        if request.continued is not None and isinstance(error, VersionConflict):
+            request.continued.check_held(self._core, error)
 
-    def _refuse_forgotten(self, request: CallRequest) -> None:
-        """A call that is not held any more can have moved on in one way only. Raises Invalid."""
-        if request.continued is not None and self._core.view.calls.get(request.continued.call) is None:
-            raise Invalid(USED)
+    def _settled(self, call: CallId, command: RequestCall, error: LogUncertain) -> LogError:
+        """What the client is told: nothing was sent, unless another replica may have found the call on the log."""
+        self._unsent.settle(call, SYSTEM, "the log was away, and the client was told that nothing was sent")
+        return error if command.queued is None else LogUnavailable(NOT_KNOWN.format(call))
 
     def _stored(self, request: CallRequest) -> _Stored:
         replacer = self._core.replacer
@@ -227,7 +255,7 @@ class Requests:
         )
 
     def _append(
-        self, call: CallId, by: Actor, command: RequestCall, stored: _Stored, now: Millis
+        self, call: CallId, by: Actor, command: RequestCall, stored: _Stored, now: Millis, *, turn: Turn | None
     ) -> Awaitable[Appended]:
         core = self._core
         write = Write(
@@ -243,7 +271,9 @@ class Requests:
         if grant is not None and core.view.grants.limited(grant):
             writes = (write, Write(grant_aggregate(grant), None, (GrantUsed(call),)))
         if stored.request.continued is not None:
-            writes = (*writes, self._gone_on_with(stored.request.continued, call, now))
+            writes = (*writes, stored.request.continued.write(core, call, now))
+        if turn is not None:
+            writes += turn.fences
         return core.log.append(
             *writes,
             actor=by,
@@ -256,19 +286,13 @@ class Requests:
         )
 
 
-USED = "These answers have been used already. Begin the call again."
-
-
-def _gone_on(verdict: Verdict, continued: Continued) -> Verdict:
-    """What was decided at first holds, unless it is denied by now."""
-    if verdict.action is Action.DENY:
-        return verdict
-    reason = replace(verdict.reason, grant=None, continues=continued.call)
-    return Verdict(Action.ALLOW, reason)
-
-
 def _due(command: RequestCall) -> Millis | None:
     """When the new call first needs a Wake: its lease ends, or its approval expires."""
     if command.action is Action.ALLOW:
         return command.lease_until
     return command.approval_expires_at if command.action is Action.ASK else None
+
+
+def _leave(turn: Turn | None) -> None:
+    if turn is not None:
+        turn.leave()

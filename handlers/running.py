@@ -66,6 +66,8 @@ class Runner:
         self._bridge = Bridge(core)
         self._recorder = Recorder(core)
         self._running: dict[Aggregate, _Run] = {}
+        self.waiting: Callable[[Aggregate], Channel | None] = lambda _: None
+        """Finds the client of a call that another replica runs."""
         self.stopping = False
         """From now on it is not the client who cancels."""
 
@@ -102,9 +104,10 @@ class Runner:
         """
         core, aggregate = self._core, call_aggregate(call)
         run = self._running.get(aggregate)
-        if run is None or not run.working or run.channel is None:
+        channel = self.waiting(aggregate) if run is None else run.channel if run.working else None
+        if channel is None:
             return False
-        run.channel.kept = True  # before it is on the log: whatever comes in this moment is kept already
+        channel.kept = True  # before it is on the log: whatever comes in this moment is kept already
 
         def build(now: Millis) -> tuple[Write, ...]:
             state = core.view.calls.get(call)

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from handlers.core import Core
+from handlers.passing import TAKE_SECONDS, Passing
 from handlers.updates import Updates
 from portero.domain import session as sessions
 from portero.domain.commands import EndSession, OpenStream, SessionCommand, SetLevel, Subscribe, Unsubscribe
@@ -23,8 +24,6 @@ logger = structlog.get_logger()
 
 SESSION_MS: Final = 600_000
 """How long a subscription outlives the stream that tells of it: its client may come back, to another replica."""
-TAKE_SECONDS: Final = 5.0
-"""How long a client waits for the upstream to take its subscription."""
 MAX_SUBSCRIPTIONS: Final = 10_000
 """Of all sessions together."""
 
@@ -36,9 +35,9 @@ Making = Callable[[Millis], SessionCommand]
 class Subscriptions:
     """One instance per process."""
 
-    def __init__(self, core: Core, upstreams: Upstreams, updates: Updates) -> None:
+    def __init__(self, core: Core, upstreams: Upstreams, passing: Passing, updates: Updates) -> None:
         self._core = core
-        self._upstreams = upstreams
+        self._upstreams, self._passing = upstreams, passing
         self._updates = updates
         self._serving: dict[SessionId, int] = {}
         """Sessions whose streams this replica holds, and how many."""
@@ -85,7 +84,7 @@ class Subscriptions:
 
     async def _taken(self, item: Watched) -> UpstreamError | None:
         try:
-            await self._upstreams.watched(item.upstream, self._updates.real(item.uri), TAKE_SECONDS)
+            await self._passing.watched(item.upstream, item.uri, TAKE_SECONDS)
         except UpstreamError as error:
             return error
         except TimeoutError:

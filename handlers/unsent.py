@@ -32,20 +32,24 @@ class Unsent:
         if isinstance(answer, Appended | LogUncertain):
             self.settle(call, by, "the client cancelled it before it was sent")
 
-    def settle(self, call: CallId, by: Actor, why: str) -> None:
-        """Ends a call, if it turns out to stand on the log; in the background, however long the log is away."""
-        task = asyncio.create_task(self._until_settled(call, by, why), name=f"unsent {call}")
+    def settle(self, call: CallId, by: Actor, why: str, *, started: bool = True) -> asyncio.Task[None]:
+        """Ends a call, if it turns out to stand on the log; in the background, however long the log is away.
+
+        ``started``: also one that another replica has started.
+        """
+        task = asyncio.create_task(self._until_settled(call, by, why, started), name=f"unsent {call}")
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
+        return task
 
-    async def _until_settled(self, call: CallId, by: Actor, why: str) -> None:
+    async def _until_settled(self, call: CallId, by: Actor, why: str, started: bool) -> None:
         core, pause = self._core, FIRST_PAUSE_SECONDS
         while core.log.diverged is None:
             try:
                 # Appends are taken again only after it is certain that no lost one can still be written.
                 if core.log.away is None:
                     await core.catch_up()
-                    await core.commit(lambda now: self._end(call, by, why, now), actor=by, urgent=True)
+                    await core.commit(lambda now: self._end(call, by, why, now, started), actor=by, urgent=True)
                     return
             except LogDivergence:
                 return
@@ -57,12 +61,12 @@ class Unsent:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LAST_PAUSE_SECONDS)
 
-    def _end(self, call: CallId, by: Actor, why: str, now: Millis) -> tuple[Write, ...]:
+    def _end(self, call: CallId, by: Actor, why: str, now: Millis, started: bool) -> tuple[Write, ...]:
         state = self._core.view.calls.get(call)
-        if state is None:
+        if state is None or (not started and state.status is not Status.QUEUED):
             return ()
         command: CallCommand
-        if state.status is Status.PENDING:
+        if state.status is Status.PENDING or state.waits_elsewhere:
             command = Cancel(by, why)
         elif state.status is Status.EXECUTING and not state.asked:
             command = RecordFailure(state.attempt, error_text(LOG_UNAVAILABLE, f"Nothing was sent: {why}."), False, 0)

@@ -5,13 +5,15 @@ from typing import Final
 
 from handlers.bridging import Bridge
 from handlers.core import Core
-from handlers.execution import Executions
 from handlers.inquiries import ANSWER_SECONDS, Inquiries
 from handlers.requests import Requests
 from handlers.running import Runner
+from handlers.sharing import Report, Sharing
+from handlers.singles import Singles, single_names
 from handlers.subscriptions import Subscriptions
 from handlers.updates import UPDATE_SECONDS, WATCHED, Updates
-from portero.domain.events import CallCancelled, UpstreamEvent
+from portero.domain.events import CallCancelled
+from portero.domain.ids import Aggregate
 from portero.settings import UpstreamConfig
 from portero.upstream import DEFAULT, UPDATED, Limits, Notification, Upstreams
 
@@ -21,24 +23,30 @@ out: servers take them for folders that replace their own configured ones."""
 
 
 class Workings:
-    """``on_event`` takes what the owners of upstreams report; ``mask`` hides real values and secrets in texts."""
+    """``on_event`` takes what the owners of upstreams report; ``mask`` hides real values and secrets in texts.
+
+    ``secrets``: texts that must not be kept anywhere.
+    """
 
     def __init__(
         self,
         core: Core,
         configs: Sequence[UpstreamConfig],
         *,
-        on_event: Callable[[str, UpstreamEvent], None],
+        on_event: Report,
         mask: Callable[[str], str],
+        secrets: Sequence[str] = (),
         limits: Limits = DEFAULT,
         update_seconds: float = UPDATE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._bridge = Bridge(core)
+        sharing = Sharing(core, single_names(configs), on_event, secrets)
         self.upstreams = Upstreams(
             configs,
             replica=core.log.replica,
-            on_event=on_event,
+            on_event=sharing.reported,
+            share=sharing.share,
             mask=mask,
             on_request=self._bridge.asked,
             on_notification=self._notified,
@@ -46,11 +54,13 @@ class Workings:
             limits=limits,
         )
         self.runner = Runner(core, self.upstreams)
-        self.requests = Requests(core, self.runner)
         self.inquiries = Inquiries(core, answer_seconds=answer_seconds)
-        self.executions = Executions(core, self.runner, self.upstreams, self.inquiries)
+        self._singles = Singles(core, self.runner, self.upstreams, sharing, self.inquiries)
+        self.ownership, self.passing = self._singles.ownership, self._singles.passing
+        self.requests = Requests(core, self.runner, self._singles.places)
+        self.executions = self._singles.executions
         self.updates = Updates(core, self.upstreams, pause=update_seconds)
-        self.subscriptions = Subscriptions(core, self.upstreams, self.updates)
+        self.subscriptions = Subscriptions(core, self.upstreams, self.passing, self.updates)
         core.view.subscribe(self.runner.seen, CallCancelled)
         for kind in WATCHED:
             core.view.subscribe(self.updates.seen, kind)
@@ -62,7 +72,12 @@ class Workings:
             "leases": self.runner.heartbeat,
             "subscriptions": self.subscriptions.heartbeat,
             "updates": self.updates.run,
+            **self._singles.loops,
         }
+
+    def holds(self, aggregate: Aggregate) -> bool:
+        """Whether a call runs here, or waits here to be started elsewhere: its timer is not for others to answer."""
+        return self.runner.holds(aggregate) or self._singles.holds(aggregate)
 
     async def start(self) -> None:
         """Starts the upstreams, and waits for none of them."""

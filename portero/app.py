@@ -145,12 +145,18 @@ class _Gateway:
         self._settings, self._base = settings, base
         core = base.core
         self._presence = Presence(core)
-        self._workings = Workings(core, settings.upstreams, on_event=self._presence.upstream, mask=settings.scrub)
+        self._workings = Workings(
+            core,
+            settings.upstreams,
+            on_event=self._presence.upstream,
+            mask=settings.scrub,
+            secrets=settings.secrets,
+        )
         self._upstreams, self._runner = self._workings.upstreams, self._workings.runner
         self._executions = self._workings.executions
         self._bot = Bot(core, base.decisions, settings.telegram) if settings.telegram else None
         self._notifications = Notifications(core, self._bot.notifier if self._bot else None)
-        self._expiry = Expiry(core, self._notifications, self._runner.holds, self._workings.subscriptions.wake)
+        self._expiry = Expiry(core, self._notifications, self._workings.holds, self._workings.subscriptions.wake)
         self._timers = Timers(core.log, self._expiry.wake, core.clock)
         self._snapshots = Snapshots(core)
         self._archiving: Archiving | None = None
@@ -166,6 +172,7 @@ class _Gateway:
             self._workings.inquiries,
             sealer,
             self._upstreams,
+            self._workings.passing,
             self._vitals.readiness,
             self._vitals.sample,
         )
@@ -219,11 +226,12 @@ class _Gateway:
     async def _end(self, server: asyncio.Task[None]) -> None:
         """Readiness off, no new work, calls under way ended, upstreams stopped, and only then the log."""
         self._vitals.stopping = self._runner.stopping = True
-        background = self._base.background
+        background, ownership = self._base.background, self._workings.ownership
+        ownership.stop()
         await background.stop("execution", "notification", "timers")
         self._workings.inquiries.close()
         self._server.stop()
-        await asyncio.gather(server, self._executions.drain(DRAIN_SECONDS))
+        await asyncio.gather(server, self._executions.drain(DRAIN_SECONDS), ownership.stopped())
         left = await self._runner.drain(RECORD_SECONDS)
         if left:
             logger.warning("calls still running are left as unknown", calls=left)

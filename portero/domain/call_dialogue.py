@@ -36,7 +36,9 @@ def withdraw_input(state: Call, command: WithdrawInput, now: Millis, locked: boo
 
 
 def give_task(state: Call, command: GiveTask, now: Millis, locked: bool) -> CallEvents:
-    _require_running(state)
+    """Also to a call that still waits for the replica that runs its server."""
+    if state.status is not Status.QUEUED:
+        _require_running(state)
     return [] if state.is_task else [TaskGiven()]
 
 

@@ -192,3 +192,8 @@ class Call(Struct, CallFace, frozen=True):
         """When it does not start any more unless the replica whose client waits for it is heard of before."""
         since = self.queued_at
         return Millis(since + self.queued.event.lease_ms) if since is not None and self.queued else None
+
+    @property
+    def waits_elsewhere(self) -> bool:
+        """A client waits for what another replica makes of it, and it has not ended."""
+        return self.queued is not None and self.status in {Status.QUEUED, Status.EXECUTING}

@@ -8,8 +8,9 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 
+from handlers.continued import Continued
 from handlers.outcomes import Done, Failed
-from handlers.requests import Answer, CallRequest, Continued, Pending, Refused
+from handlers.requests import Answer, CallRequest, Pending, Refused
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
 from portero.errors import (

@@ -7,6 +7,7 @@ import attrs
 from handlers.core import Core
 from handlers.decisions import Decisions
 from handlers.inquiries import Inquiries
+from handlers.passing import Passing
 from handlers.requests import Requests
 from handlers.subscriptions import Subscriptions
 from portero.domain.ids import ClientId
@@ -41,6 +42,7 @@ class Services:
     inquiries: Inquiries
     sealer: Sealer
     upstreams: Upstreams
+    passing: Passing
     readiness: Callable[[], Readiness]
     sample: Callable[[], Sample]
     lists: PolicyIndex = attrs.field(init=False)

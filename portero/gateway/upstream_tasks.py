@@ -53,20 +53,19 @@ class UpstreamTasks:
             return None
         request.require_tasks()
         upstream, task = self._resolved(request.client, public)
-        replacer = self._services.core.replacer
         params: dict[str, Any] = {"taskId": task}
         if "inputResponses" in request.params:
-            params["inputResponses"] = Raw(replacer.to_real(request.object("inputResponses")))
+            params["inputResponses"] = Raw(request.object("inputResponses"))
         try:
-            result = await self._services.upstreams.request(
-                upstream, request.method, wire.encode(params), capabilities=request.capabilities
+            result = await self._services.passing.request(
+                upstream, request.method, wire.encode(params), request.capabilities
             )
         except UpstreamRefused as refused:
-            data = Raw(replacer.to_fake_result(refused.data)) if refused.data is not None else None
-            raise CallError(refused.code, replacer.mask_text(refused.message), data) from refused
+            data = Raw(refused.data) if refused.data is not None else None
+            raise CallError(refused.code, refused.message, data) from refused
         except UpstreamError as error:
-            raise CallError(UPSTREAM_UNAVAILABLE, replacer.mask_text(str(error))) from error
-        members = _members.decode(replacer.to_fake_result(result))
+            raise CallError(UPSTREAM_UNAVAILABLE, str(error)) from error
+        members = _members.decode(result)
         if "taskId" in members:
             members["taskId"] = Raw(wire.encode(public))
         return self._results.upstream(wire.encode(members), modern=True)

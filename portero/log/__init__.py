@@ -6,6 +6,7 @@ from portero.log.follow import Follower
 from portero.log.health import Health, Problem
 from portero.log.lease import Lease
 from portero.log.log import Head, Log
+from portero.log.mail import Mailbox
 from portero.log.notes import Note
 from portero.log.opening import open_log
 from portero.log.reading import START
@@ -22,6 +23,7 @@ __all__ = [
     "Keep",
     "Lease",
     "Log",
+    "Mailbox",
     "Note",
     "Pointer",
     "Problem",

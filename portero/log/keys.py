@@ -70,6 +70,10 @@ class Keys:
         """String: what the holder of a lease leaves for the next one."""
         return f"{self.prefix}note:{name}"
 
+    def mail(self, replica: str) -> str:
+        """Stream with a time to live: messages that this replica has not read yet."""
+        return f"{self.prefix}mail:{replica}"
+
     def epoch(self, name: str) -> str:
         """Counter: how often the lease changed hands."""
         return f"{self.prefix}epoch:{name}"

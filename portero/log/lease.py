@@ -64,6 +64,11 @@ class Lease:
         """Whether it is ours by our own clock; without an answer from the store it ends by itself."""
         return self.epoch > 0 and clock() < self._until
 
+    @property
+    def until(self) -> float:
+        """When it ends, by ``clock``, unless it is kept before."""
+        return self._until
+
     def nudge(self) -> None:
         """It may be free: whoever waits for it in ``run_while_held`` asks at once."""
         self._nudged.set()

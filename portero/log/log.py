@@ -222,6 +222,11 @@ class Log:
             found: Any = await client.get(self.store.keys.blob(key))
         return None if found is None else bytes(found)
 
+    async def keep(self, key: str, value: bytes, seconds: int) -> None:
+        """Keeps something beside the log that is named after what it holds, however often. Raises LogUnavailable."""
+        async with self.store.reach() as client:
+            await client.set(self.store.keys.blob(key), value, ex=seconds)
+
     def read(self, after: int = 0, near: str = START, count: int = 1000) -> AsyncIterator[list[RecordedEvent]]:
         """Batches of at most ``count`` events behind ``after``, in order, up to the end of the log as it is then.
 

@@ -13,8 +13,9 @@ from portero.settings.values import UpstreamConfig
 
 KEYS: Final = (
     *("name", "command", "args", "env", "url", "headers", "prefix", "timeoutSeconds", "disabled", "pinnedTools"),
-    "taskAfterSeconds",
+    *("taskAfterSeconds", "instances"),
 )
+INSTANCES: Final = ("each", "one")
 RESERVED: Final = "portero"
 LONGEST_NAME: Final = 64
 LONGEST_TIMEOUT: Final = 86_400
@@ -96,6 +97,7 @@ def _read(entry: dict[str, Any], where: str, values: Mapping[str, str], findings
     prefix = shape.get(table, "prefix", bool, where)
     timeout = _seconds(table, "timeoutSeconds", where, shape)
     task_after = _seconds(table, "taskAfterSeconds", where, shape)
+    single = _single(table, where, shape)
     if len(shape.problems) > before:
         return None
     findings.secrets |= _secrets(substitution, env, headers)
@@ -109,6 +111,7 @@ def _read(entry: dict[str, Any], where: str, values: Mapping[str, str], findings
         prefix=prefix is not False,
         timeout_seconds=60.0 if timeout is None else timeout,
         task_after_seconds=task_after,
+        single=single,
         pinned_tools=tuple(dict.fromkeys(pinned)) if pinned is not None else None,
     )
 
@@ -143,6 +146,15 @@ def _seconds(table: dict[str, Any], key: str, where: str, shape: Shape) -> float
     if seconds is not None and not 0 < seconds <= LONGEST_TIMEOUT:
         shape.wrong(where, f"{key} must be above 0 and at most {LONGEST_TIMEOUT}.")
     return None if seconds is None else float(seconds)
+
+
+def _single(table: dict[str, Any], where: str, shape: Shape) -> bool:
+    instances = shape.get(table, "instances", str, where)
+    if instances not in (None, *INSTANCES):
+        shape.wrong(
+            where, 'instances must be "each" (every replica runs its own) or "one" (one replica runs it for all).'
+        )
+    return bool(instances == "one")
 
 
 def _secrets(substitution: Substitution, env: Mapping[str, str], headers: Mapping[str, str]) -> set[str]:

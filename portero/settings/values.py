@@ -38,6 +38,8 @@ class UpstreamConfig:
     disabled: bool = False
     task_after_seconds: float | None = None
     """A call that takes longer becomes a task, for clients that know tasks; None: it does not."""
+    single: bool = False
+    """Only one replica runs it at a time, and calls of the others go there; False: each runs its own."""
     pinned_tools: tuple[str, ...] | None = None
     """The tools to list, beside what was used lately; None: all of them."""
 

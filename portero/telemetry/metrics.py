@@ -101,7 +101,7 @@ _UPSTREAM_FAILURES: Final = Gauge(
     "portero_upstream_failures", "Failures in a row of an upstream.", ("server",), registry=REGISTRY
 )
 
-UPSTREAM_STATES: Final = ("starting", "connected", "lost", "crash-loop", "disabled")
+UPSTREAM_STATES: Final = ("starting", "connected", "lost", "crash-loop", "elsewhere", "disabled")
 
 
 @attrs.frozen

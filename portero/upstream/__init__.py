@@ -4,9 +4,12 @@ from portero.settings import UpstreamConfig
 from portero.upstream.catalogue import Catalogue
 from portero.upstream.hooks import Notification, ServerRequest
 from portero.upstream.limits import DEFAULT, Limits
+from portero.upstream.listing import Listing
 from portero.upstream.names import Spelling
 from portero.upstream.offers import Prompt, Resource, Template, Tool
+from portero.upstream.shared import Shared
 from portero.upstream.status import State, UpstreamStatus
+from portero.upstream.switch import Switch
 from portero.upstream.upstreams import Upstreams
 from portero.upstream.watching import UPDATED
 
@@ -15,12 +18,15 @@ __all__ = [
     "UPDATED",
     "Catalogue",
     "Limits",
+    "Listing",
     "Notification",
     "Prompt",
     "Resource",
     "ServerRequest",
+    "Shared",
     "Spelling",
     "State",
+    "Switch",
     "Template",
     "Tool",
     "UpstreamConfig",

@@ -1,12 +1,22 @@
 """Everything that all upstreams offer, under names of ours: merged once, in an order that never depends on time."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
 from portero.upstream.offers import Prompt, Resource, Template, Tool
 from portero.upstream.search import Index
+
+
+@attrs.frozen
+class Counts:
+    """How much of each kind there is."""
+
+    tools: int = 0
+    resources: int = 0
+    templates: int = 0
+    prompts: int = 0
 
 
 @attrs.define(eq=False)
@@ -43,6 +53,14 @@ class Catalogue:
             if _fits(template.uri_template, uri):
                 return template.server
         return None
+
+    def counts(self, server: str) -> "Counts":
+        """How much of each kind one upstream offers."""
+
+        def count(offers: Sequence[Tool | Prompt | Resource | Template]) -> int:
+            return sum(offer.server == server for offer in offers)
+
+        return Counts(count(self.tools), count(self.resources), count(self.templates), count(self.prompts))
 
     def listed(self, recent: Collection[str] = ()) -> list[Tool]:
         """What ``tools/list`` shows: pinned tools, all of servers without pins, and ``recent`` (canonical names)."""

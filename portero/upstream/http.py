@@ -25,6 +25,7 @@ from portero.upstream.event_streams import EventStreams, read_bounded
 from portero.upstream.http_failures import moved_to, of_exception, of_status, said
 from portero.upstream.limits import Limits
 from portero.upstream.peer import Peer
+from portero.upstream.permit import ENDED, Permit
 
 log = structlog.get_logger("portero.upstream")
 
@@ -53,8 +54,10 @@ class HttpTransport:
     peer: Peer
     pid: None = None
 
-    def __init__(self, config: UpstreamConfig, limits: Limits, header_maps: HeaderMaps) -> None:
-        self._config = config
+    def __init__(
+        self, config: UpstreamConfig, limits: Limits, header_maps: HeaderMaps, permit: Permit | None = None
+    ) -> None:
+        self._config, self._permit = config, permit
         self._limit, self._header_maps = limits.message_bytes, header_maps
         self._url = config.url or ""
         self._protocol: str | None = None
@@ -149,6 +152,9 @@ class HttpTransport:
         return task
 
     async def _request(self, call: Call, message: bytes, headers: dict[str, str]) -> None:
+        if self._permit is not None and not self._permit.valid:
+            self.peer.fail(call, UpstreamUnavailable(f"{self._config.name}: {ENDED}; nothing was sent."))
+            return
         call.sent = True
         try:
             async with self._client.stream("POST", self._url, content=message, headers=headers) as response:
@@ -201,6 +207,8 @@ class HttpTransport:
             self.peer.lost("its session has ended")
 
     async def _tell(self, message: bytes, headers: dict[str, str], *, listen: bool) -> None:
+        if self._permit is not None and not self._permit.valid:
+            return
         try:
             async with self._client.stream("POST", self._url, content=message, headers=headers) as response:
                 if response.status_code >= 300:

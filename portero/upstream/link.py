@@ -15,6 +15,7 @@ from portero.upstream.limits import Limits
 from portero.upstream.listing import LIST_CHANGED, Kind, Listing
 from portero.upstream.negotiate import negotiate
 from portero.upstream.peer import Peer
+from portero.upstream.permit import Permit
 from portero.upstream.session import Session
 from portero.upstream.stdio import StdioTransport
 from portero.upstream.transport import Transport
@@ -55,8 +56,11 @@ class Link:
         on_notification: Callable[[Notification], None],
         on_request: OnRequest | None,
         watching: Watching,
+        permit: Permit | None = None,
     ) -> None:
+        """``permit``: for a server that only one replica may run."""
         self._config, self._limits, self._mask = config, limits, mask
+        self._permit = permit
         self._capabilities, self._header_map = capabilities, header_map
         self._on_notification, self._on_request = on_notification, on_request
         self._watching = watching
@@ -141,10 +145,10 @@ class Link:
 
     async def _new_carrier(self) -> Carrier:
         if self._config.url is None:
-            return StdioTransport(self._config, self._limits, self._mask, os.environ)
+            return StdioTransport(self._config, self._limits, self._mask, os.environ, self._permit)
         # The HTTP client and the SDK take more than a second to import: in a thread, so that nobody waits for it.
         http = await asyncio.to_thread(__import__, "portero.upstream.http", fromlist=["HttpTransport"])
-        carrier: Carrier = http.HttpTransport(self._config, self._limits, self._header_map)
+        carrier: Carrier = http.HttpTransport(self._config, self._limits, self._header_map, self._permit)
         return carrier
 
     def _notified(self, note: Notification) -> None:

@@ -92,12 +92,15 @@ def warnings(section: Section) -> list[str]:
     return found + [f"{section.config.name}: there is no tool {name!r} to pin" for name in sorted(pinned - known)]
 
 
-def changed(catalogue: Catalogue, upstream: str, replica: ReplicaId) -> CatalogueChanged:
-    """One upstream's part of the catalogue as an event. Its digest says whether it differs from the one before."""
+def changed(catalogue: Catalogue, upstream: str, replica: ReplicaId, lists: str | None = None) -> CatalogueChanged:
+    """One upstream's part of the catalogue as an event. Its digest says whether it differs from the one before.
+
+    ``lists``: where all its lists are kept, for replicas that do not run it.
+    """
     tools = tuple(CatalogueTool(tool.name, tool.facts) for tool in catalogue.tools if tool.server == upstream)
     dropped = catalogue.dropped.get(upstream, ())
-    text = msgspec.json.encode([[(tool.name, tool.facts.definition) for tool in tools], dropped])
-    return CatalogueChanged(replica, hashlib.sha256(text).hexdigest(), tools, dropped)
+    text = msgspec.json.encode([[(tool.name, tool.facts.definition) for tool in tools], dropped, lists])
+    return CatalogueChanged(replica, hashlib.sha256(text).hexdigest(), tools, dropped, lists)
 
 
 def _named(sections: Sequence[Section], items: Sequence[Named], dropped: Mapping[str, list[str]]) -> _Names[Named]:

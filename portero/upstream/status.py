@@ -14,6 +14,8 @@ class State(StrEnum):
     """Not connected; it will be tried again at ``retry_at``, or is being tried right now."""
     CRASH_LOOP = "crash-loop"
     """It fails again and again soon after its start; it is still tried, but slowly."""
+    ELSEWHERE = "elsewhere"
+    """Of this server there is one instance, and this replica does not run it."""
     DISABLED = "disabled"
     STOPPED = "stopped"
 

@@ -17,6 +17,7 @@ from portero.upstream.environment import child_environment
 from portero.upstream.limits import Limits
 from portero.upstream.lines import Lines
 from portero.upstream.peer import Peer
+from portero.upstream.permit import ENDED, Permit
 from portero.upstream.process import ChildProcess, Hooks
 from portero.upstream.stderr import StderrLog
 
@@ -38,9 +39,14 @@ class StdioTransport:
     peer: Peer
 
     def __init__(
-        self, config: UpstreamConfig, limits: Limits, mask: Callable[[str], str], environ: Mapping[str, str]
+        self,
+        config: UpstreamConfig,
+        limits: Limits,
+        mask: Callable[[str], str],
+        environ: Mapping[str, str],
+        permit: Permit | None = None,
     ) -> None:
-        self._config = config
+        self._config, self._permit = config, permit
         self._limit, self._environ = limits.message_bytes, environ
         self.stderr = StderrLog(config.name, mask)
         self._lines = Lines(self._limit, self._line, self._too_long)
@@ -77,10 +83,14 @@ class StdioTransport:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise UpstreamUnavailable(f"the command {command!r} cannot be started: {reason}.") from error
+        if self._permit is not None:
+            self._permit.watch(self._child.pid)
 
     async def stop(self, grace: float) -> None:
         if self._child is not None:
             await self._child.stop(grace)
+            if self._permit is not None:
+                self._permit.release()
         if self._ending is not None:
             self._ending.cancel()
         self.stderr.end()
@@ -117,6 +127,8 @@ class StdioTransport:
 
     def _flush(self) -> None:
         self._flushing = False
+        if self._permit is not None and not self._permit.valid:
+            self._refuse(f"{self._config.name}: {ENDED}; nothing was sent.")
         queue, child = self._queue, self._child
         while queue and not self._paused and child is not None and self._ending is None:
             batch: list[bytes] = []
@@ -128,6 +140,13 @@ class StdioTransport:
                 batch += (message, b"\n")
                 size += len(message)
             child.write(b"".join(batch))
+
+    def _refuse(self, reason: str) -> None:
+        refused, self._queue = self._queue, deque()
+        for call, _ in refused:
+            if call is not None:
+                self.peer.fail(call, UpstreamUnavailable(reason))
+        self._end_soon(ENDED)
 
     def _writable(self, writable: bool) -> None:
         self._paused = not writable

@@ -14,6 +14,7 @@ from portero.upstream.eras import Server
 from portero.upstream.limits import Limits
 from portero.upstream.link import Link
 from portero.upstream.listing import Listing
+from portero.upstream.permit import Permit
 from portero.upstream.session import Session
 from portero.upstream.status import State, UpstreamStatus
 from portero.upstream.watching import Watching
@@ -34,11 +35,14 @@ class Supervisor:
         on_connected: Callable[["Supervisor", Server, Listing], None],
         on_listing: Callable[["Supervisor", Listing], None],
         on_lost: Callable[["Supervisor", str], None],
+        permit: Permit | None = None,
     ) -> None:
-        self.config = config
+        self.config, self._permit = config, permit
         self.failures = self.restarts = 0
         self.retry_at: Millis | None = None
         self.state = State.DISABLED if config.disabled else State.STARTING
+        if config.single and permit is None and not config.disabled:
+            self.state = State.ELSEWHERE
         self.tried = asyncio.Event()
         """Set once the first attempt has ended, one way or the other."""
         self.watching = Watching()
@@ -100,7 +104,7 @@ class Supervisor:
     async def run(self) -> None:
         """Connect, again and again, until cancelled."""
         try:
-            while True:
+            while self._permit is None or self._permit.valid:
                 await self._one_life()
                 await asyncio.sleep(self._retry_on - asyncio.get_running_loop().time())
                 self.restarts += 1
@@ -193,6 +197,8 @@ class Supervisor:
     def _why_not(self) -> str:
         if self.state in (State.DISABLED, State.STOPPED, State.STARTING):
             return self.state.value
+        if self.state is State.ELSEWHERE:
+            return "another replica runs it"
         return f"{self.state.value}: {self._last_error}"
 
 

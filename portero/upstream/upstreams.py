@@ -8,12 +8,11 @@ from typing import Any
 import attrs
 import structlog
 
-from portero.domain.events import CatalogueChanged, UpstreamConnected, UpstreamEvent, UpstreamLost
+from portero.domain.events import UpstreamConnected, UpstreamEvent, UpstreamLost
 from portero.domain.ids import ReplicaId
-from portero.errors import ConfigError, UpstreamUnavailable
+from portero.errors import UpstreamUnavailable
 from portero.settings import UpstreamConfig
 from portero.telemetry import UPSTREAM_SECONDS
-from portero.upstream import merge
 from portero.upstream.calls import Late
 from portero.upstream.catalogue import Catalogue
 from portero.upstream.eras import Server
@@ -23,7 +22,10 @@ from portero.upstream.link import Link
 from portero.upstream.listing import Listing
 from portero.upstream.masking import masker
 from portero.upstream.names import canonical
-from portero.upstream.offers import Prompt, Resource, Template, Tool
+from portero.upstream.offering import Offering
+from portero.upstream.permit import Permit
+from portero.upstream.reporting import Reporting
+from portero.upstream.shared import Share, Shared
 from portero.upstream.status import State, UpstreamStatus
 from portero.upstream.supervisor import Supervisor
 from portero.upstream.watching import can_be_watched
@@ -36,6 +38,8 @@ class Upstreams:
 
     ``mask`` hides real values in texts; ``on_request`` answers what servers ask (without it they are refused), and
     ``on_notification`` gets what they say beside progress. ``capabilities``: what we declare to them, as JSON.
+    ``share`` gets what a server offers of which there is one instance, when it runs here: its lists, and whether it
+    tells of changes to resources. It returns that as other replicas will see it.
     """
 
     def __init__(
@@ -48,51 +52,76 @@ class Upstreams:
         on_request: OnRequest | None = None,
         on_notification: Callable[[Notification], None] = lambda _: None,
         capabilities: bytes = b"{}",
+        share: Share | None = None,
         limits: Limits = DEFAULT,
     ) -> None:
         self.catalogue = Catalogue()
         self.configs = {config.name: config for config in configs}
-        self._replica, self._on_event, self._limits = replica, on_event, limits
+        self._replica, self._limits = replica, limits
         self._on_request, self._on_notification = on_request, on_notification
-        self._capabilities = capabilities
-        self._sections = {config.name: merge.Section(config) for config in configs}
-        if len(self._sections) < len(configs):
-            raise ConfigError("Two servers in mcps.json have the same name. Give each its own.")
-        self._supervisors = {config.name: self._supervisor(config, masker(config, mask)) for config in configs}
-        self._said: dict[str, State | str] = {}
-        """What the log was told last: the state by name, the digest of the tools by ``name/tools``."""
-        self._tasks: list[asyncio.Task[None]] = []
-        self._listeners: list[Callable[[Catalogue], None]] = []
+        self._capabilities, self._mask = capabilities, mask
+        self._reporting = Reporting(replica, on_event)
+        self._offering = Offering(configs, replica, self._reporting, share=share, runs=lambda name: name in self._tasks)
+        self._offering.listeners.append(self._new_catalogue)
+        self._supervisors: dict[str, Supervisor] = {}
+        for config in configs:
+            self._supervisors[config.name] = self._supervisor(config)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     # --- life ------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start all owners at once and return: nobody waits for a slow or broken server."""
-        for supervisor in self._supervisors.values():
-            if not supervisor.config.disabled:
-                task = asyncio.create_task(supervisor.run(), name=f"upstream {supervisor.config.name}")
-                self._tasks.append(task)
+        """Start all owners at once and return: nobody waits for a slow or broken server.
+
+        Those of which there is one instance are started by ``open``, where it is to run here.
+        """
+        for name, config in self.configs.items():
+            if not config.disabled and not config.single:
+                self._begin(name)
 
     async def stop(self, timeout: float = 6.0) -> None:
         """Close all connections and end all children; calls under way fail. Takes ``timeout`` seconds at most."""
-        for supervisor in self._supervisors.values():
+        await self._end(list(self._tasks), "Portero stops", timeout)
+
+    def open(self, upstream: str, permit: Permit) -> None:
+        """Run one here of which there is one instance, for as long as the permit holds."""
+        self._supervisors[upstream] = self._supervisor(self.configs[upstream], permit)
+        self._supervisors[upstream].watching.resume()
+        self._begin(upstream)
+
+    async def close(self, upstream: str, reason: str, timeout: float = 2.0) -> None:
+        """End one that ``open`` has started; another replica may run it then. Calls under way fail."""
+        await self._end([upstream], reason, timeout)
+        self._supervisors[upstream] = self._supervisor(self.configs[upstream])
+
+    def adopt(self, upstream: str, shared: Shared) -> None:
+        """Take over what the replica that runs it says that it offers."""
+        if not self.is_connected(upstream):
+            self._offering.adopt(self._supervisors[upstream], shared)
+
+    def _begin(self, name: str) -> None:
+        self._tasks[name] = asyncio.create_task(self._supervisors[name].run(), name=f"upstream {name}")
+
+    async def _end(self, names: Sequence[str], reason: str, timeout: float) -> None:
+        tasks = [self._tasks.pop(name) for name in names]
+        for name in names:
+            supervisor = self._supervisors[name]
             supervisor.grace = min(supervisor.grace, timeout / 3)
-        for task in self._tasks:
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=timeout)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=timeout)
             for task in late:
                 task.cancel()  # its children get SIGKILL on the way out
             if late:
                 await asyncio.wait(late, timeout=1)
-        self._tasks.clear()
-        for name, said in list(self._said.items()):
-            if said is State.CONNECTED:
-                self._say(name, UpstreamLost(self._replica, "Portero stops", 0, False, None), State.STOPPED)
+        for name in names:
+            self._reporting.stopped(name, reason)
 
-    async def settled(self, timeout: float) -> bool:
-        """Wait until every upstream has connected or failed once; whether that was in time."""
-        tried = asyncio.gather(*(supervisor.tried.wait() for supervisor in self._supervisors.values()))
+    async def settled(self, timeout: float, *names: str) -> bool:
+        """Wait until these, or all that run here, have connected or failed once; whether that was in time."""
+        awaited = [name for name in names or self._tasks if name in self._supervisors]
+        tried = asyncio.gather(*(self._supervisors[name].tried.wait() for name in awaited))
         try:
             async with asyncio.timeout(timeout):
                 await tried
@@ -103,7 +132,14 @@ class Upstreams:
     @property
     def starting(self) -> list[str]:
         """Those that have neither connected nor failed yet: what they offer is not known here."""
-        return [name for name, supervisor in self._supervisors.items() if not supervisor.tried.is_set()]
+        return [
+            name
+            for name, supervisor in self._supervisors.items()
+            if not (supervisor.tried.is_set() or self._offering.is_known(name))
+        ]
+
+    def is_connected(self, upstream: str) -> bool:
+        return self._supervisors[upstream].state is State.CONNECTED
 
     async def connected(self, upstream: str, timeout: float) -> bool:
         """Whether this one is connected, or becomes so in time."""
@@ -159,7 +195,9 @@ class Upstreams:
     def can_be_watched(self, upstream: str) -> bool:
         """Whether it tells of changes to its resources, as far as it has ever introduced itself."""
         supervisor = self._supervisors.get(upstream)
-        return supervisor is not None and supervisor.server is not None and can_be_watched(supervisor.server)
+        if supervisor is None or supervisor.server is None:
+            return self._offering.watchable(upstream)
+        return can_be_watched(supervisor.server)
 
     def watch(self, upstream: str, uris: frozenset[str]) -> None:
         """From now on be subscribed to these resources (real URIs) and no others, across all its connections.
@@ -183,12 +221,14 @@ class Upstreams:
 
     def subscribe(self, listener: Callable[[Catalogue], None]) -> Callable[[], None]:
         """Called with every new catalogue; returns how to end that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._offering.listeners.append(listener)
+        return lambda: self._offering.listeners.remove(listener)
 
     # --- what the owners report --------------------------------------------------------------------------------------
 
-    def _supervisor(self, config: UpstreamConfig, mask: Callable[[str], str]) -> Supervisor:
+    def _supervisor(self, config: UpstreamConfig, permit: Permit | None = None) -> Supervisor:
+        mask = masker(config, self._mask)
+
         def new_link() -> Link:
             return Link(
                 config,
@@ -199,6 +239,7 @@ class Upstreams:
                 on_notification=self._on_notification,
                 on_request=self._on_request,
                 watching=supervisor.watching,
+                permit=permit,
             )
 
         supervisor = Supervisor(
@@ -209,7 +250,10 @@ class Upstreams:
             on_connected=self._connected,
             on_listing=self._listed,
             on_lost=self._lost,
+            permit=permit,
         )
+        if (before := self._supervisors.get(config.name)) is not None:
+            supervisor.watching = before.watching
         return supervisor
 
     def _header_map(self, upstream: str, tool: str) -> dict[tuple[str, ...], str]:
@@ -218,60 +262,32 @@ class Upstreams:
 
     def _connected(self, supervisor: Supervisor, server: Server, listing: Listing) -> None:
         name = supervisor.config.name
-        catalogue = self._merged(supervisor, listing)
+        catalogue = self._offering.taken(supervisor, listing)
         tools = sum(tool.server == name for tool in catalogue.tools)
         mask = supervisor.mask
         event = UpstreamConnected(self._replica, mask(server.name), mask(server.version), server.protocol, tools)
-        self._say(name, event, State.CONNECTED)
-        self._publish(catalogue)
+        self._reporting.connected(name, event)
+        self._offering.publish(catalogue)
 
     def _listed(self, supervisor: Supervisor, listing: Listing) -> None:
-        self._publish(self._merged(supervisor, listing))
+        self._offering.publish(self._offering.taken(supervisor, listing))
 
     def _lost(self, supervisor: Supervisor, reason: str) -> None:
         state = supervisor.state
         lost = UpstreamLost(self._replica, reason, supervisor.failures, state is State.CRASH_LOOP, supervisor.retry_at)
-        self._say(supervisor.config.name, lost, state)
+        self._reporting.lost(supervisor.config.name, lost, state)
 
-    def _say(self, name: str, event: UpstreamEvent, what: State | str) -> None:
-        """Every event once: not each attempt of a server that stays lost, and no list that is the same as before."""
-        key = f"{name}/tools" if isinstance(event, CatalogueChanged) else name
-        if self._said.get(key) != what:
-            self._said[key] = what
-            self._on_event(name, event)
-
-    # --- the catalogue -----------------------------------------------------------------------------------------------
-
-    def _merged(self, supervisor: Supervisor, listing: Listing) -> Catalogue:
-        """A lost upstream keeps its tools: calls to them say so, and nobody's list of tools flickers."""
-        section = merge.section(supervisor.config, listing, supervisor.mask)
-        self._sections[supervisor.config.name] = section
-        for warning in merge.warnings(section):
-            log.warning("catalogue", upstream=supervisor.config.name, warning=warning)
-        return merge.merge(list(self._sections.values()), self.catalogue.version + 1)
-
-    def _publish(self, catalogue: Catalogue) -> None:
-        before, self.catalogue = self.catalogue, catalogue
-        for name, section in self._sections.items():
-            for reason in catalogue.dropped.get(name, ()):
-                if reason not in before.dropped.get(name, ()):
-                    log.warning("refused", upstream=name, reason=reason)
-            if section.listed:
-                event = merge.changed(catalogue, name, self._replica)
-                self._say(name, event, event.digest)
-        for listener in list(self._listeners):
-            listener(catalogue)
+    def _new_catalogue(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
 
     def _status(self, name: str, supervisor: Supervisor) -> UpstreamStatus:
-        def count(offers: Sequence[Tool | Prompt | Resource | Template]) -> int:
-            return sum(offer.server == name for offer in offers)
-
         catalogue = self.catalogue
+        offers, dropped = catalogue.counts(name), catalogue.dropped.get(name, ())
         return attrs.evolve(
             supervisor.status(),
-            tools=count(catalogue.tools),
-            resources=count(catalogue.resources),
-            templates=count(catalogue.templates),
-            prompts=count(catalogue.prompts),
-            dropped=catalogue.dropped.get(name, ()),
+            tools=offers.tools,
+            resources=offers.resources,
+            templates=offers.templates,
+            prompts=offers.prompts,
+            dropped=dropped,
         )

@@ -38,6 +38,10 @@ class Watching:
             self._known &= uris
             self.changed.set()
 
+    def resume(self) -> None:
+        """Another replica's connection had all this: there may be an update that nobody told."""
+        self._known |= self.wanted
+
     async def taken(self, uri: str, timeout: float) -> None:
         """Returns once the upstream has taken the subscription. Raises UpstreamError, or TimeoutError."""
         if uri in self._taken:

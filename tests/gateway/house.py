@@ -209,6 +209,7 @@ async def open_house(
             workings.inquiries,
             await Sealer.of(log),
             ups,
+            workings.passing,
             lambda: Readiness(tuple(ready)),
             sample,
         )

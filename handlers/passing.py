@@ -1,0 +1,140 @@
+"""Requests that go to an upstream and are no calls, such as about its own tasks: to wherever it runs.
+
+Fakes come in and fakes go out, so that all of it may travel between replicas.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from handlers.core import Core
+from handlers.ownership import Ownership
+from handlers.post import Letter, Post
+from portero.domain.ids import Millis
+from portero.domain.owner import Owner
+from portero.errors import (
+    OUTCOME_UNKNOWN,
+    UPSTREAM_UNAVAILABLE,
+    OutcomeLost,
+    RpcError,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+from portero.upstream import Upstreams
+
+REQUEST: Final = "request"
+WATCHED: Final = "watched"
+TAKE_SECONDS: Final = 5.0
+"""How long a client waits for the upstream to take its subscription."""
+
+
+class _Passed(Struct):
+    """What a letter of the kind ``request`` holds."""
+
+    params: Raw
+    capabilities: Raw | UnsetType = UNSET
+
+
+_passed: Final = msgspec.json.Decoder(_Passed).decode
+_text: Final = msgspec.json.Decoder(str).decode
+
+
+class Passing:
+    """``ownership`` and ``post``: where there are servers of which only one replica runs an instance."""
+
+    def __init__(
+        self, core: Core, upstreams: Upstreams, ownership: Ownership | None = None, post: Post | None = None
+    ) -> None:
+        self._core, self._upstreams, self._ownership, self._post = core, upstreams, ownership, post
+        if post is not None:
+            post.on_asked(REQUEST, self._asked)
+            post.on_asked(WATCHED, self._asked_to_watch)
+
+    async def request(self, upstream: str, method: str, params: bytes, capabilities: bytes | None) -> bytes:
+        """The JSON of the upstream's result. Raises UpstreamError, its text and data free of reals."""
+        owner = self._elsewhere(upstream)
+        if owner is None:
+            return await self._here(upstream, method, params, capabilities)
+        passed = _Passed(Raw(params), Raw(capabilities) if capabilities is not None else UNSET)
+        letter = Raw(msgspec.json.encode(passed))
+        return await self._ask(owner, REQUEST, upstream=upstream, method=method, params=letter)
+
+    def _elsewhere(self, upstream: str) -> Owner | None:
+        """Who runs a server of which there is one instance; None: this replica runs its own, or is that one."""
+        if self._ownership is None or upstream not in self._ownership or self._ownership.term(upstream) is not None:
+            return None
+        return self._core.view.owners.get(upstream) or Owner(upstream, 0, 0, None, Millis(0))
+
+    async def _ask(self, owner: Owner, kind: str, **about: Any) -> bytes:
+        if self._post is None or owner.replica in {None, self._core.log.replica}:
+            raise UpstreamUnavailable(f"{owner.upstream} is being taken over by another replica; nothing was sent.")
+        try:
+            return await self._post.ask(owner.replica, kind, **about)
+        except RpcError as error:
+            raise _upstream_error(error) from error
+
+    async def watched(self, upstream: str, uri: str, timeout: float) -> None:
+        """Returns once the upstream has taken the subscription to a resource (its URI with fakes).
+
+        Raises UpstreamError, or TimeoutError.
+        """
+        if (owner := self._elsewhere(upstream)) is None:
+            await self._upstreams.watched(upstream, self._real(uri), timeout)
+            return
+        async with asyncio.timeout(timeout):
+            try:
+                await self._ask(owner, WATCHED, upstream=upstream, params=Raw(msgspec.json.encode(uri)))
+            except UpstreamUnavailable:
+                raise TimeoutError from None  # whoever takes it over subscribes to it, too
+
+    async def _here(self, upstream: str, method: str, params: bytes, capabilities: bytes | None) -> bytes:
+        replacer = self._core.replacer
+        try:
+            real = replacer.to_real(params)
+            result = await self._upstreams.request(upstream, method, real, capabilities=capabilities)
+        except UpstreamRefused as refused:
+            data = replacer.to_fake_result(refused.data) if refused.data is not None else None
+            raise UpstreamRefused(refused.code, replacer.mask_text(refused.message), data) from refused
+        except UpstreamError as error:
+            raise type(error)(replacer.mask_text(str(error))) from error
+        return replacer.to_fake_result(result)
+
+    async def _asked(self, letter: Letter) -> bytes:
+        if self._ownership is None or self._ownership.term(letter.upstream) is None:
+            raise RpcError(UPSTREAM_UNAVAILABLE, f"{letter.upstream} does not run here any more; nothing was sent.")
+        passed = _passed(letter.params)
+        capabilities = bytes(passed.capabilities) if passed.capabilities is not UNSET else None
+        try:
+            return await self._here(letter.upstream, letter.method, bytes(passed.params), capabilities)
+        except UpstreamError as error:
+            raise _said(error) from error
+
+    async def _asked_to_watch(self, letter: Letter) -> bytes:
+        try:
+            await self._upstreams.watched(letter.upstream, self._real(_text(letter.params)), TAKE_SECONDS)
+        except UpstreamError as error:
+            raise _said(error) from error
+        except TimeoutError:
+            return b"false"
+        return b"true"
+
+    def _real(self, uri: str) -> str:
+        return _text(self._core.replacer.to_real(msgspec.json.encode(uri)))
+
+
+def _said(error: UpstreamError) -> RpcError:
+    """An upstream's error in a letter. ``_upstream_error`` reads it again."""
+    if isinstance(error, UpstreamRefused):
+        return RpcError(error.code, error.message, Raw(error.data) if error.data else None)
+    return RpcError(OUTCOME_UNKNOWN if isinstance(error, OutcomeLost) else UPSTREAM_UNAVAILABLE, str(error))
+
+
+def _upstream_error(error: RpcError) -> UpstreamError:
+    if error.code == UPSTREAM_UNAVAILABLE:
+        return UpstreamUnavailable(str(error))
+    if error.code == OUTCOME_UNKNOWN:
+        return OutcomeLost(str(error))
+    return UpstreamRefused(error.code, str(error), bytes(error.data) if error.data is not None else None)

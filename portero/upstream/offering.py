@@ -1,0 +1,84 @@
+"""What all upstreams offer together: one catalogue, made anew whenever one of them offers something else."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from portero.domain.ids import ReplicaId
+from portero.errors import ConfigError
+from portero.settings import UpstreamConfig
+from portero.upstream import merge
+from portero.upstream.catalogue import Catalogue
+from portero.upstream.listing import Listing
+from portero.upstream.reporting import Reporting
+from portero.upstream.shared import Share, Shared
+from portero.upstream.supervisor import Supervisor
+from portero.upstream.watching import can_be_watched
+
+log = structlog.get_logger("portero.upstream")
+
+
+class Offering:
+    """``runs`` says whether an upstream runs here; of others, of which there is one instance, others report."""
+
+    def __init__(
+        self,
+        configs: Sequence[UpstreamConfig],
+        replica: ReplicaId,
+        reporting: Reporting,
+        *,
+        share: Share | None,
+        runs: Callable[[str], bool],
+    ) -> None:
+        self.catalogue = Catalogue()
+        self.listeners: list[Callable[[Catalogue], None]] = []
+        self._replica, self._reporting, self._share, self._runs = replica, reporting, share, runs
+        self._sections = {config.name: merge.Section(config) for config in configs}
+        if len(self._sections) < len(configs):
+            raise ConfigError("Two servers in mcps.json have the same name. Give each its own.")
+        self._shared: dict[str, Shared] = {}
+        """What all replicas know of those of which there is one instance."""
+
+    def is_known(self, upstream: str) -> bool:
+        """Whether it was ever listed."""
+        return self._sections[upstream].listed
+
+    def watchable(self, upstream: str) -> bool:
+        """Whether whoever runs it says that it tells of changes to resources."""
+        return upstream in self._shared and self._shared[upstream].watchable
+
+    def taken(self, supervisor: Supervisor, listing: Listing) -> Catalogue:
+        """The catalogue with the lists of an upstream that runs here; ``publish`` it."""
+        name, server = supervisor.config.name, supervisor.server
+        if self._share is not None and supervisor.config.single:
+            watchable = server is not None and can_be_watched(server)
+            shared = self._shared[name] = self._share(name, listing, watchable)
+            listing = shared.listing
+        return self._merged(supervisor, listing)
+
+    def adopt(self, supervisor: Supervisor, shared: Shared) -> None:
+        """Publishes what another replica says of an upstream that it runs, unless that is known already."""
+        name = supervisor.config.name
+        if name not in self._shared or self._shared[name].key != shared.key:
+            self._shared[name] = shared
+            self.publish(self._merged(supervisor, shared.listing))
+
+    def publish(self, catalogue: Catalogue) -> None:
+        before, self.catalogue = self.catalogue, catalogue
+        for name, section in self._sections.items():
+            for reason in catalogue.dropped.get(name, ()):
+                if reason not in before.dropped.get(name, ()):
+                    log.warning("refused", upstream=name, reason=reason)
+            if section.listed and self._runs(name):
+                lists = self._shared[name].key if name in self._shared else None
+                self._reporting.offers(name, merge.changed(catalogue, name, self._replica, lists))
+        for listener in list(self.listeners):
+            listener(catalogue)
+
+    def _merged(self, supervisor: Supervisor, listing: Listing) -> Catalogue:
+        """A lost upstream keeps its tools: calls to them say so, and nobody's list of tools flickers."""
+        section = merge.section(supervisor.config, listing, supervisor.mask)
+        self._sections[supervisor.config.name] = section
+        for warning in merge.warnings(section):
+            log.warning("catalogue", upstream=supervisor.config.name, warning=warning)
+        return merge.merge(list(self._sections.values()), self.catalogue.version + 1)
