@@ -172,6 +172,9 @@ def failed(execution: Execution, error: UpstreamError, replacer: Replacer, durat
     if isinstance(error, OutcomeLost) and (execution.asked or not execution.retry_safe):
         text = f"{message.rstrip('.')}. It is not known whether the call took effect, and it is not tried again."
         return Outcome(ExecutionOutcomeUnknown(message, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, text))
+    if isinstance(error, UpstreamUnavailable) and execution.attempt > 1 and not execution.retry_safe:
+        reason = f"It did not run again ({message.rstrip('.')}), and what came of it before is not known"
+        return Outcome(ExecutionOutcomeUnknown(reason, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, reason))
     code, data = UPSTREAM_UNAVAILABLE, None
     if isinstance(error, UpstreamRefused):
         code, message = error.code, replacer.mask_text(error.message)

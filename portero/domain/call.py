@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from portero.domain import call_dialogue
 from portero.domain.call_evolve import evolve, preview
 from portero.domain.call_state import Call
+from portero.domain.call_unsent import not_run, too_late_to_start, waited_in_vain
 from portero.domain.commands import (
     Approve,
     CallCommand,
@@ -50,7 +49,7 @@ from portero.domain.events import (
 )
 from portero.domain.ids import Millis
 from portero.domain.values import SYSTEM, Action, Resolution, Status
-from portero.errors import UPSTREAM_UNAVAILABLE, AlreadyDecided, DecisionError, Invalid, NotFound
+from portero.errors import AlreadyDecided, DecisionError, Invalid, NotFound
 
 __all__ = ["MAX_ATTEMPTS", "Call", "decide", "evolve", "late", "preview", "timer"]
 
@@ -156,7 +155,7 @@ def _deny(state: Call, command: Deny, now: Millis, locked: bool) -> CallEvents:
     """Portero itself may refuse what a person approved, when it finds before the start that it must not run."""
     if not (state.status is Status.QUEUED and command.by.kind == SYSTEM.kind):
         _require_waiting(state, now)
-    return [CallDenied(command.by, command.reason, command.rule)]
+    return not_run(state, CallDenied(command.by, command.reason, command.rule))
 
 
 def _cancel(state: Call, command: Cancel, now: Millis, locked: bool) -> CallEvents:
@@ -174,23 +173,11 @@ def _start(state: Call, command: StartExecution, now: Millis, locked: bool) -> C
     if state.status is not Status.QUEUED:
         raise _already(state)
     _refuse_when_locked(locked)
-    if _too_late_to_start(state, now):
-        return [_waited_in_vain(state)]
+    if too_late_to_start(state, now):
+        return not_run(state, waited_in_vain(state))
     if command.lease_until <= now:
         raise Invalid("The lease would end before it begins.")
     return [ExecutionStarted(command.replica, state.attempt + 1, command.lease_until, command.retry_safe)]
-
-
-def _too_late_to_start(state: Call, now: Millis) -> bool:
-    return state.start_by is not None and now >= state.start_by
-
-
-def _waited_in_vain(state: Call) -> ApprovalExpired | ExecutionFailed:
-    if state.asked:
-        return ApprovalExpired()
-    text = f"No replica could run {state.upstream} in time; nothing was sent. Try again."
-    error = msgspec.json.encode({"code": UPSTREAM_UNAVAILABLE, "message": text}).decode()
-    return ExecutionFailed(error, sent=False)
 
 
 def _is_current(state: Call, attempt: int) -> bool:
@@ -208,7 +195,7 @@ def _fail(state: Call, command: RecordFailure, now: Millis, locked: bool) -> Cal
     """Also for a call that waits to run: whoever was to start it found that it cannot be sent."""
     unsent = not command.sent and state.status is Status.QUEUED and command.attempt == state.attempt
     if unsent or _is_current(state, command.attempt):
-        return [ExecutionFailed(command.error, command.sent, command.duration_ms)]
+        return not_run(state, ExecutionFailed(command.error, command.sent, command.duration_ms))
     return _too_late(state, command)
 
 
@@ -251,8 +238,8 @@ def _resolve(state: Call, command: ResolveOutcome, now: Millis, locked: bool) ->
 def _wake(state: Call, command: Wake, now: Millis, locked: bool) -> CallEvents:
     if state.status is Status.PENDING and state.expires_at is not None and now >= state.expires_at:
         return [ApprovalExpired()]
-    if _too_late_to_start(state, now):
-        return [_waited_in_vain(state)]
+    if too_late_to_start(state, now):
+        return not_run(state, waited_in_vain(state))
     if state.waited_for_until is not None and now >= state.waited_for_until:
         return [CallCancelled(SYSTEM, "the replica that its client was connected to is gone")]
     if state.status is Status.EXECUTING and state.lease_until is not None and now >= state.lease_until:

@@ -41,7 +41,8 @@ class Process:
     def __init__(self, name: str, command: list[str], folder: Path, env: Mapping[str, str]) -> None:
         self.name = name
         self.output = folder / f"{name}.log"
-        self._command, self._folder, self._env = command, folder, env
+        self.env = dict(env)
+        self._command, self._folder = command, folder
         self._process: subprocess.Popen[bytes] | None = None
         self.codes: list[int] = []
         """How its lives have ended."""
@@ -58,7 +59,7 @@ class Process:
     def start(self) -> None:
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                self._command, cwd=self._folder, env=self.env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
 
     def signal(self, number: int) -> None:

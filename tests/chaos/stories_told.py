@@ -4,7 +4,7 @@ import json
 
 import attrs
 
-from tests.chaos.tape import APPROVAL_MS, Tape, error, pending, result, told_done
+from tests.chaos.tape import APPROVAL_MS, SYSTEM, Tape, error, pending, result, told_done
 
 # --- effects ----------------------------------------------------------------------------------------------------------
 
@@ -34,6 +34,16 @@ def an_effect_of_what_was_not_sent(tape: Tape) -> None:
     tape.allowed("a")
     tape.ran("a")
     tape.failed("a", sent=False)
+
+
+def an_end_as_if_it_had_not_run(tape: Tape) -> None:
+    tape.asked("a")
+    tape.approved("a")
+    tape.started("a")
+    tape.ran("a", "danger")
+    tape.lost("a")
+    tape.resolved("a", "run-again")
+    tape.event("call/a", "CallDenied", by=SYSTEM)
 
 
 def a_success_without_effect(tape: Tape) -> None:

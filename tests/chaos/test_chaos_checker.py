@@ -43,6 +43,7 @@ WRONG: list[tuple[Story, str]] = [
     (stories_told.an_effect_of_a_cancelled_call, effects.STARTED),
     (stories_told.an_effect_before_its_start, effects.STARTED),
     (stories_told.an_effect_of_what_was_not_sent, effects.UNSENT),
+    (stories_told.an_end_as_if_it_had_not_run, effects.UNSENT),
     (stories_told.a_success_without_effect, effects.HAPPENED),
     (stories_told.an_early_expiry, times.EARLY),
     (stories_told.a_late_approval, times.LATE),

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from portero.domain.call import MAX_ATTEMPTS
-from portero.domain.commands import Cancel, RecordFailure, RecordUnknown, ResolveOutcome, Wake
+from portero.domain.commands import Cancel, Deny, RecordFailure, RecordUnknown, ResolveOutcome, Wake
 from portero.domain.events import (
     ApprovalExpired,
     CallCancelled,
@@ -174,6 +174,27 @@ def test_the_lock_lets_nothing_run_again():
 
 def test_running_again_is_a_new_attempt():
     given(*UNKNOWN, RUN_AGAIN).when(START).then(ExecutionStarted(R2, 2, LEASE))
+
+
+def as_before(why):
+    return ExecutionOutcomeUnknown(f"It did not run again ({why}), and what came of it before is not known", 0)
+
+
+def test_what_was_sent_once_and_does_not_run_again_is_as_unknown_as_before():
+    """An end as if it had never been sent would have its client repeat it."""
+    waiting, too_late = given(*UNKNOWN, RUN_AGAIN), EXPIRES + HOUR
+    waiting.when(Deny(SYSTEM, "Denied by policy.")).then(as_before("Denied by policy"))
+    waiting.when(RecordFailure(1, '{"code":1,"message":"Nobody there."}', False, 0)).then(as_before("Nobody there"))
+    waiting.when(Wake(), at=too_late).then(as_before("it could not start in time"))
+    waiting.when(START, at=too_late).then(as_before("it could not start in time"))
+    assert call_of(*UNKNOWN, RUN_AGAIN, as_before("why")).status is Status.UNKNOWN
+
+
+def test_a_second_attempt_that_was_not_sent_after_all_leaves_the_first_unknown():
+    second = given(*UNKNOWN, RUN_AGAIN, ExecutionStarted(R2, 2, LEASE))
+    unsent = RecordFailure(2, '{"code":1,"message":"Nobody there."}', sent=False, duration_ms=0)
+    second.when(unsent).then(as_before("Nobody there"))
+    second.when(replace(unsent, sent=True)).then(ExecutionFailed(unsent.error, True, 0))
 
 
 def test_the_answer_of_an_older_attempt_is_late_and_does_not_end_the_new_one():

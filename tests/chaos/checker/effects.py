@@ -39,6 +39,8 @@ def _of_call(life: Life, effects: list[Effect], history: History) -> Iterator[Vi
         return
     if min(effect.at for effect in effects) < starts[0].at - CLOCK_MS:
         yield Violation(STARTED, about, f"it ran before it started at {starts[0].n}")
+    if life.status in {"denied", "expired"}:
+        yield Violation(UNSENT, about, f"it has run, and has ended as {life.status}")
     unsent = sum(not entry.data["sent"] for entry in life.of("ExecutionFailed"))
     if len(effects) > len(starts) - unsent:
         promise = UNSENT if unsent else ONCE

@@ -25,6 +25,7 @@ NEXT: Mapping[tuple[str, str], str] = {
     ("approved-queued", "CallDenied"): "denied",
     ("approved-queued", "CallCancelled"): "cancelled",
     ("approved-queued", "ApprovalExpired"): "expired",
+    ("approved-queued", "ExecutionOutcomeUnknown"): "outcome-unknown",
     ("executing", "ExecutionSucceeded"): "completed",
     ("executing", "ExecutionFailed"): "error",
     ("executing", "ExecutionOutcomeUnknown"): "outcome-unknown",
@@ -92,6 +93,10 @@ class Life:
             return "it says that it was sent, and it had not started" if entry.data["sent"] else None
         return self._outcome_problem(entry)
 
+    def _unknown_problem(self, entry: Entry) -> str | None:
+        """What waits to run is in doubt only because it has run before."""
+        return "it has never run" if self.status == "approved-queued" and not self.attempts else None
+
     def _outcome_problem(self, entry: Entry) -> str | None:
         """Only who has started an attempt knows what came of it."""
         return None if entry.replica == self.runner else f"{self.runner} runs it, and {entry.replica} says so"
@@ -156,7 +161,13 @@ class Life:
         return NEXT.get((self.status, entry.type), self.status)
 
 
-AFTER = (Life._start_problem, Life._outcome_problem, Life._failed_problem, Life._denied_problem)
+AFTER = (
+    Life._start_problem,
+    Life._outcome_problem,
+    Life._failed_problem,
+    Life._denied_problem,
+    Life._unknown_problem,
+)
 """These look closer at what may come here by the table."""
 LOOKS = {
     "ApprovalNotified": Life._telling_problem,
@@ -168,6 +179,7 @@ LOOKS = {
     "ExecutionSucceeded": Life._outcome_problem,
     "ExecutionFailed": Life._failed_problem,
     "CallDenied": Life._denied_problem,
+    "ExecutionOutcomeUnknown": Life._unknown_problem,
 }
 
 
