@@ -184,17 +184,23 @@ class WorkQueue:
     # --- others' and the end ----------------------------------------------------------------------------------------
 
     async def _care(self, handler: Handler, concurrency: int, on_give_up: GiveUp | None) -> None:
-        """Keeps what we work on ours, takes over from the dead, and forgets consumers that left nothing."""
+        """Keeps what we work on ours, takes over from the dead, and forgets consumers that left nothing.
+
+        After a time without the store the living look dead as well: they get a turn to say that they live.
+        """
+        away = False
         while True:
             await asyncio.sleep(self._idle_ms / 3000)
             try:
                 await self._group.keep(set(self._active))
-                room = concurrency - len(self._active)
+                room = 0 if away else concurrency - len(self._active)
+                away = False
                 for delivery in await self._group.take_over(self._idle_ms, room) if room > 0 else ():
                     self._begin(delivery, handler, on_give_up)
                 for name in await self._group.dismiss(FORGET_FACTOR * self._idle_ms):
                     logger.info("forgot a consumer", stream=self._stream, consumer=name)
             except LogError as error:
+                away = True
                 logger.warning("cannot look after the work", stream=self._stream, error=str(error))
 
     async def _stop(self, caring: asyncio.Task[None]) -> None:

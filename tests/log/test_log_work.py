@@ -1,6 +1,7 @@
 """Work is done by one at a time, until it is done, also when who took it dies."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -127,6 +128,29 @@ async def test_long_work_is_not_taken_away_from_who_lives(store: Place) -> None:
                 slow.block.set()
                 await until(lambda: left(store) == 0, "it is done")
     assert len(slow.seen) == 1
+
+
+async def test_after_a_time_without_the_store_the_living_get_a_turn_to_say_so(valkey: Place) -> None:
+    """Whoever is back first would take over from all others, as if they had died."""
+    idle_ms = 1_500
+
+    def claims() -> int:
+        return int(valkey.redis.info("commandstats").get("cmdstat_xautoclaim", {"calls": 0})["calls"])
+
+    async with (
+        proxied(valkey.server.socket) as proxy,
+        opened(valkey, "r1", url=proxy.url, limits=IMPATIENT) as log,
+        working(log, Hands(), idle_ms=idle_ms),
+    ):
+        before = claims()
+        await until(lambda: claims() > before, "it looks for work of the dead")
+        proxy.refuses = True
+        proxy.cut()
+        await asyncio.sleep(1.2 * idle_ms / 3000)  # longer than between two looks
+        before, began = claims(), time.monotonic()
+        proxy.refuses = False
+        await until(lambda: claims() > before, "it looks again")
+        assert time.monotonic() - began >= idle_ms / 3000
 
 
 async def test_who_stops_hands_over_at_once(store: Place) -> None:
