@@ -47,10 +47,10 @@ class Presence:
         self._waiting.put_nowait(_Report(upstream_aggregate(name), event, blobs, blob_seconds))
 
     async def started(self, endpoint: str, config: ConfigLoaded) -> None:
-        """Announces the replica; raises LogError when the log cannot take it."""
+        """Announces the replica, also when the store's memory is full; raises LogError when the log cannot take it."""
         replica = self._core.log.replica
         here = ReplicaStarted(replica, __version__, os.getpid(), socket.gethostname(), endpoint)
-        await self._append(replica_aggregate(replica), here, config)
+        await self._append(replica_aggregate(replica), here, config, urgent=True)
 
     async def stopped(self, reason: str) -> None:
         """Writes what still waits and says goodbye; a log that is away keeps neither, and that is logged."""
@@ -74,9 +74,10 @@ class Presence:
                     logger.warning("upstream event waits for the log", aggregate=report.aggregate, error=str(error))
                     await asyncio.sleep(RETRY_SECONDS)
 
-    async def _append(self, aggregate: Aggregate, *events: Event, ends: bool = False) -> None:
+    async def _append(self, aggregate: Aggregate, *events: Event, ends: bool = False, urgent: bool = False) -> None:
         core = self._core
-        await core.log.append(Write(aggregate, None, events, ends=ends), actor=SYSTEM, now=core.clock())
+        write = Write(aggregate, None, events, ends=ends)
+        await core.log.append(write, actor=SYSTEM, now=core.clock(), urgent=urgent)
 
     async def _append_report(self, report: _Report) -> None:
         core, write = self._core, Write(report.aggregate, None, (report.event,))

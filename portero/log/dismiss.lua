@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Removes consumers that are gone and left nothing behind. In one step: one that gets work in between must stay, or its
 -- work would be lost with it.
 -- KEYS: work stream    ARGV: group, idle for at least (ms), a consumer to keep    Returns: the names removed

@@ -138,7 +138,13 @@ def _memory_problems(eviction: str, used: int, limit: int) -> list[Problem]:
                 "Set it to noeviction: CONFIG SET maxmemory-policy noeviction.",
             )
         )
-    if limit and used > NEARLY_FULL * limit:
+    if limit and used >= limit:
+        problems.append(
+            Problem(
+                False, "The store's memory is full: calls are refused. Raise maxmemory, or archive and trim the log."
+            )
+        )
+    elif limit and used > NEARLY_FULL * limit:
         problems.append(
             Problem(
                 False,

@@ -21,8 +21,10 @@ class Note:
     async def claim(self, value: str) -> str:
         """Leaves ``value`` unless there is one already; returns what stands then. Raises LogUnavailable."""
         async with self._log.store.reach() as client:
-            await client.set(self._key, value, nx=True)
             found: Any = await client.get(self._key)
+            if found is None:  # a store whose memory is full would refuse to set what stands already, too
+                await client.set(self._key, value, nx=True)
+                found = await client.get(self._key)
         return bytes(found).decode()
 
     async def save(self, value: str) -> None:

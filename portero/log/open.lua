@@ -1,5 +1,5 @@
-#!lua
--- Makes the log's head where there is none, and returns it.
+#!lua flags=allow-oom
+-- Makes the log's head where there is none, and returns it. Also when memory is full: whoever looks must get in.
 -- KEYS: head, log    ARGV: an id for a new log    Returns: id, seq, entry, policy
 if redis.call('EXISTS', KEYS[1]) == 0 then
   if redis.call('EXISTS', KEYS[2]) == 1 then

@@ -8,7 +8,7 @@ import pytest
 
 from portero.domain.ids import Aggregate, Millis, ReplicaId
 from portero.errors import ConfigError, LogFull, LogUnavailable, StoreError
-from portero.log import Lease, Timers, open_log
+from portero.log import Lease, Note, Timers, open_log
 from portero.log.health import judge
 from portero.log.keys import Keys
 from tests.log.support import (
@@ -97,6 +97,18 @@ async def test_a_connection_lost_while_memory_is_full_comes_back_for_what_must_b
         assert (await append(log, write("call/a", 1), urgent=True)).first == 2
         with pytest.raises(LogFull):
             await append(log, write("call/b", 0))
+
+
+async def test_whoever_looks_gets_in_while_memory_is_full(own: Server) -> None:
+    place = Place(own)
+    async with opened(place) as log:
+        await append(log, write("call/a", 0))
+        assert await Note(log, "key").claim("mine") == "mine"
+    own.redis.config_set("maxmemory", 1)
+    async with opened(place, "r2") as log:
+        assert len(await everything(log)) == 1
+        assert any("memory is full" in problem.text for problem in (await log.health()).problems)
+        assert await Note(log, "key").claim("another") == "mine"
 
 
 async def test_time_goes_on_while_memory_is_full(own: Server) -> None:
@@ -208,6 +220,7 @@ async def test_health_tells_the_facts(store: Place) -> None:
         ({"role": "slave"}, {}, True, "replica"),
         ({}, {"maxmemory-policy": "volatile-lru"}, True, "volatile-lru"),
         ({"maxmemory": 11}, {}, False, "90 % full"),
+        ({"maxmemory": 10}, {}, False, "memory is full: calls are refused. Raise maxmemory"),
         ({"aof_enabled": 0}, {}, True, "keeps nothing on disk"),
         ({"aof_enabled": 0}, {"save": "3600 1"}, False, "only saves snapshots"),
         ({}, {"appendfsync": "no"}, False, "power cut"),
