@@ -37,6 +37,8 @@ class Proxy:
         self.listen = listen
         self.refuses = False
         self.delay = 0.0
+        self.taken = 0
+        """Connections, also those that were refused."""
         self._target = target
         self._held: set[tuple[int, str]] = set()
         self._links: set[_Link] = set()
@@ -101,6 +103,7 @@ class Proxy:
             await self._moved.wait_for(lambda: not self._is_held(link, direction))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.taken += 1
         if self.refuses:
             writer.transport.abort()
             return
