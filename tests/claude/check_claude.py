@@ -16,11 +16,12 @@ from tests.clients.tap import Tap
 from tests.clients.world import FAKE_MAIL, FAKE_NAME, MAIL, NAME, World, open_world
 from tests.packaging import readme
 from tests.packaging.test_readme import Checkout, checkout  # noqa: F401 - a fixture
-from tests.system.place import TOKEN
+from tests.system.place import TOKEN, wait_until
 from tests.system.reals import forms
 
 BEARER = f"Authorization: Bearer {TOKEN}"
 CONNECTED = "✔ Connected"
+CAPABILITIES, TASKS_EXTENSION = "io.modelcontextprotocol/clientCapabilities", "io.modelcontextprotocol/tasks"
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,29 @@ def test_it_works_through_an_approval(world: World, tap: Tap, claude: Claude) ->
         said = conversation.result()
     assert json.loads(said.partition("signed: ")[2]) == {"signed": "by Claude", "by": FAKE_NAME}
     assert world.effects().count("sign by Claude") == 1
+
+
+def test_in_a_terminal_an_approval_is_a_task(world: World, tap: Tap, claude: Claude) -> None:
+    """An interactive one declares tasks: its model goes on meanwhile, and is told of the result once there is one."""
+    told: list[str] = []
+
+    def speaks(result: str | None) -> Block:
+        if result is None:
+            return calls("mcp__portero__new_sign", text="in a terminal")
+        told.append(result)
+        return says("thank you")
+
+    before = world.pending()
+    claude.add(tap.url + "/mcp", BEARER)
+    with thinking(speaks) as model, claude.sitting(model, "do as you are told", "mcp__portero__new_sign"):
+        task = world.new_task(before)
+        wait_until(lambda: told, "its model goes on")
+        assert f'"portero/new/sign" started server-side task {task}' in told[0]
+        world.decide("approve", task)
+        result = json.dumps(json.dumps({"signed": "in a terminal", "by": FAKE_NAME}, separators=(",", ":")))[1:-1]
+        wait_until(lambda: result.encode() in model.heard, "its model is told of the result")
+    (call,) = [one for one in tap.asked() if one.message["method"] == "tools/call"]
+    assert TASKS_EXTENSION in call.message["params"]["_meta"][CAPABILITIES]["extensions"]
 
 
 def test_it_tells_its_model_of_a_denial(world: World, tap: Tap, claude: Claude) -> None:
