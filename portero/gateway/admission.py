@@ -10,7 +10,8 @@ from portero.domain.ids import ClientId
 from portero.errors import FORBIDDEN, HEADER_MISMATCH, INVALID_REQUEST, TOO_LARGE, UNAUTHORIZED
 from portero.gateway.auth import Clients
 from portero.gateway.eras import is_modern
-from portero.gateway.http import ALLOW_POST, CHALLENGE, Accepts, Header, Refusal, is_json
+from portero.gateway.http import ALLOW_POST, Accepts, Header, Refusal, is_json
+from portero.gateway.metadata import challenge
 from portero.gateway.options import Options
 from portero.gateway.origin import Origins
 from portero.gateway.sessions import SESSION, Session, Sessions
@@ -68,7 +69,8 @@ class Admission:
             raise Refusal(403, FORBIDDEN, refused, reason="forbidden")
         client = self._clients.authenticate(headers.get(b"authorization"))
         if client is None:
-            raise Refusal(401, UNAUTHORIZED, _unauthorized(headers), CHALLENGE, reason="unauthorized")
+            how = challenge(scope["scheme"], scope["path"], headers)
+            raise Refusal(401, UNAUTHORIZED, _unauthorized(headers), how, reason="unauthorized")
         modern = is_modern(headers.get(b"mcp-protocol-version"))
         given = headers.get(SESSION)
         session = self._sessions.without_id(client) if modern or given is None else self._session(client, given)

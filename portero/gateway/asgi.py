@@ -21,6 +21,7 @@ from portero.gateway.auth import Credential
 from portero.gateway.endpoint import Endpoint
 from portero.gateway.hooks import Hook, hook_route
 from portero.gateway.listeners import Listeners
+from portero.gateway.metadata import metadata_routes
 from portero.gateway.options import Options
 from portero.gateway.origin import Origins
 from portero.gateway.parts import Parts
@@ -60,12 +61,15 @@ def create_asgi(
             warming_up.cancel()
             end()
 
+    options = services.options
+    guard = origin_guard(Origins(options.host, options.allowed_hosts, options.allowed_origins))
     app = Litestar(
         route_handlers=[
             mcp_route(parts.endpoint),
             health,
             ready_route(services),
             metrics_route(services),
+            *metadata_routes(PATHS, guard),
             *(hook_route(hook) for hook in hooks),
         ],
         lifespan=[*lifespan, following],
@@ -84,8 +88,10 @@ async def _warm_up() -> None:
 
 def probe_guard(options: Options) -> Guard:
     """Keeps web pages that made a name point here from reading what operators may read. Probes come by address."""
-    origins = Origins(options.host)
+    return origin_guard(Origins(options.host))
 
+
+def origin_guard(origins: Origins) -> Guard:
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         headers = dict(connection.scope["headers"])
         if origins.refusal(headers.get(b"host"), headers.get(b"origin")) is not None:

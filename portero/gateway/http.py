@@ -18,7 +18,6 @@ CLOSE: Final = (b"connection", b"close")
 ALLOW_POST: Final = (b"allow", b"POST")
 DRAIN_BYTES: Final = 16 * 1024 * 1024
 DRAIN_SECONDS: Final = 2.0
-CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="portero"')
 
 
 class BodyTooLarge(Exception):

@@ -221,7 +221,7 @@ async def test_a_header_that_decides_something_comes_once(house: House, header: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/mcp/other", "/mcpx", "/sse", "/.well-known/oauth-protected-resource", "/mcp%00"]
+    "path", ["/", "/mcp/other", "/mcpx", "/sse", "/.well-known/oauth-authorization-server", "/mcp%00"]
 )
 async def test_there_is_nothing_elsewhere(house: House, path: str) -> None:
     async with house.client() as http:
