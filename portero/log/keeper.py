@@ -61,15 +61,15 @@ class Keeper:
 
     async def _connect_again(self, suspects: list[Append]) -> tuple[Wire, str]:
         backoff = Backoff(0.02, 1.0)
-        said = ""
+        said: set[str] = set()  # each reason once, though a network may give several in turn
         while True:
             try:
                 return await self.connect(suspects)
             except NOT_NOW as error:
                 self._committer.refuse(LogUnavailable(NOTHING_WRITTEN.format(reason(error))))
-                if str(error) != said:
-                    said = str(error)
-                    logger.warning("cannot reach the log", error=said or "no answer in time")
+                if str(error) not in said:
+                    said.add(str(error))
+                    logger.warning("cannot reach the log", error=str(error) or "no answer in time")
                 await asyncio.sleep(backoff.next())
 
     def _give_up(self, suspects: list[Append]) -> None:
