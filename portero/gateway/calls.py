@@ -96,7 +96,9 @@ class Calls:
         asked = Asked(Kind.TOOL, tool.server, tool.name, arguments, request.rest("name", "arguments"), tool.facts)
         answer = await self._call(request, asked)
         if isinstance(answer, Done):
-            result = await self.shown(request, tool.canonical, arguments, answer)
+            result = answer.result
+            if request.modern and WORD in result:
+                result = await self.shown(request, tool.canonical, arguments, answer)
             if request.declares_tasks:
                 result = self._tasks.adopted(request.client, tool.server, result)
             return self._results.upstream(result, modern=request.modern)
@@ -131,15 +133,14 @@ class Calls:
             return await self._continuing.sealed(request.client, target, arguments, answer)
         return answer.result
 
-    async def _call(self, request: Request, asked: Asked) -> Answer | Asking:
-        continued = None
-        if "requestState" in request.params and request.modern:
-            state, target = request.text("requestState"), policy_name(asked.kind, asked.upstream, asked.name)
-            if state.startswith(PARKED):
-                return await self._parking.resume(request, asked.kind, target, state)
-            continued, own = self._continuing.opened(request.client, target, asked.arguments, state)
-            asked = replace(asked, extra=with_state(asked.extra, own))
-        return await self._begin(request, asked, continued)
+    def _call(self, request: Request, asked: Asked) -> Awaitable[Answer | Asking]:
+        if "requestState" not in request.params or not request.modern:
+            return self._begin(request, asked, None)
+        state, target = request.text("requestState"), policy_name(asked.kind, asked.upstream, asked.name)
+        if state.startswith(PARKED):
+            return self._parking.resume(request, asked.kind, target, state)
+        continued, own = self._continuing.opened(request.client, target, asked.arguments, state)
+        return self._begin(request, replace(asked, extra=with_state(asked.extra, own)), continued)
 
     async def _begin(self, request: Request, asked: Asked, continued: Continued | None) -> Answer:
         reply = request.reply

@@ -7,6 +7,7 @@ of an error which era the server speaks.
 import asyncio
 from typing import Final
 
+import structlog
 from litestar.types import Receive, Scope, Send
 from msgspec import UNSET
 
@@ -24,9 +25,12 @@ from portero.gateway.reply import BatchReply, HttpReply
 from portero.gateway.streams import Streams
 from portero.telemetry import REFUSED_REQUESTS
 
+log = structlog.get_logger("portero.gateway")
+
 MAX_BATCH: Final = 100
 
 RETRY_AFTER: Final = (b"retry-after", b"1")
+FAILED: Final = wire.error(wire.NULL, INTERNAL_ERROR, "Portero failed on this request. Its log says why.")
 REQUEST_CANCELLED: Final = -32800
 """As official servers answer a cancelled request of the older era."""
 
@@ -56,21 +60,25 @@ class Endpoint:
             if scope["method"] != "POST":  # type: ignore[typeddict-item] # routed as HTTP
                 await self._streams.serve(scope["method"], inbound)  # type: ignore[typeddict-item]
                 return
-            try:
-                body = await read_body(receive, self._options.body_limit)
-            except BodyTooLarge:
-                raise self._admission.too_large() from None
-        except Refusal as refusal:
-            REFUSED_REQUESTS.labels(refusal.reason).inc()
-            await send_refusal(receive, send, headers, refusal)
-        except ClientGone:
-            return
-        else:
+            body = await read_body(receive, self._options.body_limit)
             request = _request(body)
             if request is not None:
                 await self._answer(inbound, request)
             else:
                 await self._serve(inbound, body)
+        except BodyTooLarge:
+            await self._refuse(receive, send, headers, self._admission.too_large())
+        except Refusal as refusal:
+            await self._refuse(receive, send, headers, refusal)
+        except ClientGone:
+            return
+        except Exception:
+            log.exception("request failed")
+            await send_json(send, 500, FAILED)
+
+    async def _refuse(self, receive: Receive, send: Send, headers: dict[bytes, bytes], refusal: Refusal) -> None:
+        REFUSED_REQUESTS.labels(refusal.reason).inc()
+        await send_refusal(receive, send, headers, refusal)
 
     async def _serve(self, inbound: Inbound, body: bytes) -> None:
         """Whatever is not one request."""

@@ -131,7 +131,7 @@ class Committer:
         if self._busy or not queue or wire is None or wire.closed.done():
             return
         batch = [queue.popleft()]
-        size = batch[0].size
+        size = batch[0].size if queue else 0
         while queue and len(batch) < BATCH_APPENDS and (size := size + queue[0].size) <= BATCH_BYTES:
             batch.append(queue.popleft())
         self._send(wire, APPEND, batch)

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.house import House, last_message, raw
+from portero.gateway import auth
+from tests.gateway.house import House, last_message, open_house, raw
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -51,6 +52,16 @@ async def test_a_wrong_token_is_refused(house: House, authorization: str) -> Non
     message = refused(response, 401, 4401)
     assert response.headers["www-authenticate"].startswith("Bearer")
     assert "BEARER_TOKEN" in message
+
+
+async def test_an_error_of_our_own_is_told_as_json_rpc_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong before a request is one, a client must be able to read."""
+    async with open_house() as house, house.client() as http:
+        monkeypatch.setattr(auth, "token_digest", None)
+        response = await http.post("/mcp", json=PING)
+        assert "its log says why" in refused(response, 500, -32603).lower()
+        monkeypatch.undo()
+        assert (await http.post("/mcp", json=PING)).json()["result"] == {}
 
 
 async def test_a_missing_token_is_refused_whatever_the_method(house: House) -> None:
