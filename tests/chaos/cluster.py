@@ -42,7 +42,7 @@ class Process:
         self.name = name
         self.output = folder / f"{name}.log"
         self.env = dict(env)
-        self._command, self._folder = command, folder
+        self.command, self._folder = command, folder
         self._process: subprocess.Popen[bytes] | None = None
         self.codes: list[int] = []
         """How its lives have ended."""
@@ -59,7 +59,7 @@ class Process:
     def start(self) -> None:
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=self.env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                self.command, cwd=self._folder, env=self.env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
 
     def signal(self, number: int) -> None:
