@@ -91,8 +91,10 @@ NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"} |
 Headers = list[tuple[bytes, bytes]]
 
 
-def proper(method: str, params: dict[str, Any], *, modern: bool, capabilities: Any) -> tuple[Any, Headers]:
-    """The message as a tree, and the headers that go with it."""
+def proper(
+    method: str, params: dict[str, Any], *, modern: bool, capabilities: Any, version: bytes | None = b"2025-11-25"
+) -> tuple[Any, Headers]:
+    """The message as a tree, and the headers that go with it; ``version`` is the older era's, None: it is not said."""
     headers = [
         (b"host", b"localhost"),
         (b"authorization", b"Bearer " + TOKEN.encode()),
@@ -107,8 +109,8 @@ def proper(method: str, params: dict[str, Any], *, modern: bool, capabilities: A
             headers.append((b"mcp-name", str(params[NAMED[method]]).encode()))
         if "place" in params.get("arguments", {}):
             headers.append((b"mcp-param-place", str(params["arguments"]["place"]).encode()))
-    else:
-        headers.append((b"mcp-protocol-version", b"2025-11-25"))
+    elif version is not None:
+        headers.append((b"mcp-protocol-version", version))
     identity = {} if method.startswith("notifications/") else {"id": 1}
     return tree({"jsonrpc": "2.0", **identity, "method": method, "params": params}), headers
 

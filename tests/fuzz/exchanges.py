@@ -26,12 +26,17 @@ LINES = [
 ]
 
 
+VERSIONS = [b"2025-11-25", b"2025-11-25", b"2025-06-18", b"2025-03-26", b"2024-11-05", None]
+"""Of the older era; one of them has batches."""
+
+
 @st.composite
 def bodies(draw: st.DrawFn) -> tuple[bytes, Headers]:
     """A message of either era, and its headers, with up to three things wrong."""
     method, params = draw(st.sampled_from(REQUESTS))
     modern, capabilities = draw(st.booleans()), draw(st.sampled_from([{}, TASKS]))
-    message, headers = proper(method, params, modern=modern, capabilities=capabilities)
+    version = draw(st.sampled_from(VERSIONS))
+    message, headers = proper(method, params, modern=modern, capabilities=capabilities, version=version)
     wrong = draw(st.lists(st.sampled_from(["message", "message", "bytes", "headers"]), max_size=3))
     for _ in range(wrong.count("message")):
         message = draw(altered(message))

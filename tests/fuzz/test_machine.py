@@ -180,4 +180,4 @@ def only(response: Response) -> Any:
 
 def test_a_life(victim: Victim) -> None:
     Life.victim = victim
-    run(Life, settings=effort(12, stateful_step_count=25))
+    run(Life, settings=effort(8, stateful_step_count=25))

@@ -35,7 +35,7 @@ def test_the_examples(name: str) -> None:
 def test_what_is_like_the_examples(name: str) -> None:
     target = TARGETS[name]
 
-    @effort(100)
+    @effort(60)
     @given(like(target))
     def run(data: bytes) -> None:
         target.run(data)

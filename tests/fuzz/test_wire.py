@@ -16,7 +16,7 @@ def test_what_was_found(victim: Victim, exchange: Exchange) -> None:
     victim.lives()
 
 
-@effort(200)
+@effort(150)
 @given(exchanges())
 def test_almost_requests(victim: Victim, exchange: Exchange) -> None:
     victim.judge(victim.exchange(exchange))
