@@ -129,16 +129,19 @@ class Peer:
         except jsonrpc.NotAMessage:
             self._garbage(data)
             return
-        for message in messages:
-            if message.method is None:
-                self._answered(message, data, origin)
-            elif message.id is None or message.id is msgspec.UNSET:
-                self._notified(message.method, message, origin)
-            else:
-                params = bytes(message.params) or b"{}"
-                asked = ServerRequest(self.name, message.method, params, self._contexts(origin))
-                concerned = list(self._calls.values()) if origin is None else [origin]
-                self._answering.asked(asked, message.id, concerned)
+        try:
+            for message in messages:
+                if message.method is None:
+                    self._answered(message, data, origin)
+                elif message.id is None or message.id is msgspec.UNSET:
+                    self._notified(message.method, message, origin)
+                else:
+                    params = bytes(message.params) or b"{}"
+                    asked = ServerRequest(self.name, message.method, params, self._contexts(origin))
+                    concerned = list(self._calls.values()) if origin is None else [origin]
+                    self._answering.asked(asked, message.id, concerned)
+        except RecursionError:  # nested as deep as can be read once, and no deeper
+            self._garbage(data)
 
     def expects(self, call: Call) -> bool:
         """Whether an answer to this call would still be of use, be it late."""

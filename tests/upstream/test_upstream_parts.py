@@ -166,6 +166,19 @@ async def test_an_answer_in_the_moment_of_a_cancellation_is_not_lost(first: str)
     assert peer.in_flight == 0
 
 
+async def test_nesting_that_can_be_read_once_and_not_again_is_garbage() -> None:
+    """How deep msgspec goes depends on how deep it is called."""
+    peer = Peer("f", Wire(), on_notification=lambda note: None)
+    call = asyncio.create_task(peer.request("tools/call", b"{}", idle=5, on_progress=lambda report: None))
+    await asyncio.sleep(0)
+    for depth in range(900, 1000):
+        nested = b"[" * depth + b"]" * depth
+        peer.received(b'{"method":"notifications/progress","params":{"progressToken":1,"x":%b}}' % nested)
+        peer.received(b'{"method":"notifications/cancelled","params":{"requestId":1,"x":%b}}' % nested)
+    peer.received(b'{"id":1,"result":{}}')
+    assert await call == b"{}"
+
+
 async def test_answers_to_nothing_are_counted_and_harm_nobody() -> None:
     peer = Peer("f", Wire(), on_notification=lambda note: None)
     for data in (b'{"id":99,"result":{}}', b'{"id":"x","result":{}}', b'{"id":1}', b"{}", b'{"id":null,"result":1}'):
