@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.tap import Tap
-from tests.clients.world import FAKE_NAME, MAIL, NAME, World, open_world
+from tests.clients.world import MAIL, NAME, World, open_world
 from tests.system.reals import forms
 
 
@@ -19,7 +19,6 @@ def world() -> Iterator[World]:
 def tap(world: World) -> Iterator[Tap]:
     with Tap(world.place.port) as tap:
         yield tap
-        assert FAKE_NAME.encode() in tap.answered(), "no client has seen anything that was replaced"
 
 
 @pytest.fixture(autouse=True)
