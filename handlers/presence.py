@@ -94,4 +94,5 @@ def configured(settings: Settings, core: Core) -> ConfigLoaded:
         default=settings.policy.default,
         upstream_names=tuple(config.name for config in settings.upstreams),
         skipped=settings.skipped,
+        singles=tuple(config.name for config in settings.upstreams if config.single and not config.disabled),
     )

@@ -37,6 +37,11 @@ class Config:
         """Those that some replica is configured with."""
         return {name for item in self._loaded.values() for name in item.config.upstream_names}
 
+    def singles(self) -> frozenset[str]:
+        """Those of which there is one instance for all replicas, by the newest configuration."""
+        loaded = self.newest()
+        return frozenset(loaded.config.singles) if loaded is not None else frozenset()
+
     def fold(self, recorded: Recorded[ConfigLoaded]) -> None:
         event = recorded.event
         self._loaded.pop(event.replica, None)

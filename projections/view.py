@@ -238,8 +238,9 @@ class View:
 
     def _is_of_a_former_owner(self, recorded: Recorded[Any]) -> bool:
         """What a replica reports of a server that another one has taken over from it."""
-        event, owner = recorded.event, self.owners.get(recorded.aggregate.partition("/")[2])
-        if owner is None or owner.replica in {None, event.replica}:
+        event, upstream = recorded.event, recorded.aggregate.partition("/")[2]
+        owner = self.owners.get(upstream)
+        if owner is None or owner.replica in {None, event.replica} or upstream not in self.config.singles():
             return False
         return event.lists is not None if isinstance(event, e.CatalogueChanged) else isinstance(event, e.UpstreamLost)
 

@@ -402,6 +402,8 @@ class ConfigLoaded(Struct, frozen=True):
     upstream_names: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     """What was left out, each with the reason."""
+    singles: tuple[str, ...] = ()
+    """Of the upstreams, those of which there is one instance for all replicas."""
 
 
 class AccessLocked(Struct, frozen=True):

@@ -8,7 +8,7 @@ from portero.domain import commands as c
 from portero.domain import events as e
 from portero.domain.ids import ADMINS_AGGREGATE, ARCHIVE_AGGREGATE, LOCK_AGGREGATE, ClientId, Millis, ReplicaId
 from portero.domain.rule import rule_id
-from portero.domain.values import Action, Actor, Kind, Reason, Resolution, Tier, ToolFacts, Watched
+from portero.domain.values import Action, Actor, Kind, Reason, Resolution, Status, Tier, ToolFacts, Watched
 from portero.errors import DecisionError
 from tests.domain.stories import ANA, ASKED_FOR, BEN, HOUR, MINUTE, NOW, request
 from tests.projections.tape import Tape, call_id
@@ -83,6 +83,10 @@ class _Life:
                 c.GiveTask(),
                 c.Continue(call_id(7)),
                 c.Wake(),
+                *(c.WithdrawInput(question.key, "nobody answered") for question in state.questions * 2),
+                *(c.GiveInput((c.Answer(question.key, "b3", "d3", False),)) for question in state.questions * 2),
+                *([c.ResolveOutcome(ANA, pick(list(Resolution)))] * 4 if state.status is Status.UNKNOWN else []),
+                *([c.Continue(call_id(7))] * 4 if state.status is Status.COMPLETED else []),
             ]
         )
         self.decide(aggregate, state, command)
@@ -132,7 +136,7 @@ class _Life:
                 (f"replica/{replica}", e.ReplicaStarted(replica, "0.1.0", 7, "host")),
                 (
                     f"replica/{replica}",
-                    e.ConfigLoaded(replica, pick("pq"), "r", "u", Action.ASK, names),
+                    e.ConfigLoaded(replica, pick("pq"), "r", "u", Action.ASK, names, (), pick([(), ("a",)])),
                 ),
                 (f"replica/{replica}", e.ReplicaStopped(replica, "asked to")),
                 (f"upstream/{name}", e.UpstreamConnected(replica, "s", "1", "2025-11-25", 3)),

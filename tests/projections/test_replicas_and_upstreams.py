@@ -14,8 +14,8 @@ def started(replica=R1):
     return e.ReplicaStarted(replica, "0.1.0", 77, "host", "http://127.0.0.1:8443")
 
 
-def loaded(replica=R1, policies="p", names=("git",)):
-    return e.ConfigLoaded(replica, policies, "r", "u", Action.ASK, names)
+def loaded(replica=R1, policies="p", names=("git",), singles=()):
+    return e.ConfigLoaded(replica, policies, "r", "u", Action.ASK, names, singles=singles)
 
 
 def connected(replica=R1):
@@ -30,10 +30,10 @@ def tools(*names, replica=R1):
     return e.CatalogueChanged(replica, "d", tuple(e.CatalogueTool(name, ToolFacts()) for name in names))
 
 
-def running(*replicas) -> Tape:
+def running(*replicas, singles=()) -> Tape:
     tape = Tape()
     for replica in replicas:
-        tape.write(f"replica/{replica}", started(replica), loaded(replica), replica=replica)
+        tape.write(f"replica/{replica}", started(replica), loaded(replica, singles=singles), replica=replica)
     return tape
 
 
@@ -183,7 +183,8 @@ def test_its_owner_is_known_and_that_it_has_none():
 
 
 def test_only_its_owner_has_a_view_of_it():
-    tape = running(R1, R2).write("owner/git", taken(R1)).write("upstream/git", connected(R1), shared(R1, "a"))
+    tape = running(R1, R2, singles=("git",))
+    tape.write("owner/git", taken(R1)).write("upstream/git", connected(R1), shared(R1, "a"))
     tape.write("owner/git", taken(R2, 2))
     assert tape.view().upstreams.states("git") == []
     tape.write("upstream/git", connected(R2), shared(R2, "b"))
@@ -194,12 +195,13 @@ def test_only_its_owner_has_a_view_of_it():
 
 
 def test_a_server_that_every_replica_runs_again_is_seen_by_all():
-    tape = running(R1, R2).write("owner/git", taken(R1)).write("upstream/git", connected(R2), tools("log", replica=R2))
-    view = tape.view()
-    assert ([state.replica for state in view.upstreams.states("git")], view.upstreams.catalogue("git").replica) == (
-        [R2],
-        R2,
-    )
+    """Also when its last owner ended without a word."""
+    tape = running(R1, singles=("git",)).write("owner/git", taken(R1)).write("upstream/git", connected(R1))
+    tape.write(f"replica/{R2}", started(R2), loaded(R2), replica=R2)
+    view = tape.write("upstream/git", connected(R2), tools("log", replica=R2), lost(R2)).view()
+    assert view.config.singles() == frozenset()
+    assert [(state.replica, state.connected) for state in view.upstreams.states("git")] == [(R1, True), (R2, False)]
+    assert view.upstreams.catalogue("git").replica == R2
 
 
 def test_what_cannot_be_read_of_an_owner_leaves_none():
