@@ -106,6 +106,7 @@ class _Services:
             **self.environ,
             **given,
             "REDIS_URL": given["REDIS_URL"].replace("redis:6379", store),
+            "PORTERO_ARCHIVE": given["PORTERO_ARCHIVE"].replace("/app", str(self.folder)),
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "PORTERO_CONFIG_DIR": str(ROOT / "config"),

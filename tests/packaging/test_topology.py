@@ -54,6 +54,7 @@ def test_a_replica_here_is_told_what_compose_tells_it() -> None:
     assert found.environment["PORTERO_ALLOWED_HOSTS"] == "portero.example.com"
     assert found.store == ROOT / "ops" / "redis.conf"
     assert "redis:6379" in found.environment["REDIS_URL"], "the address that is put another in place of"
+    assert found.environment["PORTERO_ARCHIVE"].startswith("/app/"), "and so is the folder"
 
 
 def test_variables_are_filled_in_as_compose_does_it() -> None:
@@ -77,13 +78,14 @@ def test_the_files_agree_on_their_ports() -> None:
 
 @attrs.frozen
 class Running:
-    """The cluster as a person has it in a terminal. ``pids`` are the replicas'."""
+    """The cluster as a person has it in a terminal. ``pids`` are the replicas'; ``kept``: its folder."""
 
     process: "subprocess.Popen[str]"
     port: int
     pids: list[int]
     prometheus: str
     said: list[str]
+    kept: Path
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def cluster(tmp_path: Path) -> Iterator[Running]:
         assert process.poll() is None, "".join(said)
     pids = [int(found[1]) for line in said if (found := re.search(r"process (\d+)", line))]
     try:
-        yield Running(process, port, pids, f"http://127.0.0.1:{prometheus}", said)
+        yield Running(process, port, pids, f"http://127.0.0.1:{prometheus}", said, tmp_path / "kept")
     finally:
         process.terminate()  # it ends what it has started
         process.wait(60)
@@ -131,6 +133,7 @@ def test_calls_go_through_the_balancer_also_when_a_replica_is_killed(cluster: Ru
     addresses = re.findall(r"http://(127\.0\.0\.1:\d+) \(process", "".join(cluster.said))
     assert len(addresses) == 2
     assert list_folder(cluster.port, TOKEN)
+    assert (cluster.kept / "archive").is_dir(), "what is kept lies in its folder, the archive too"
     wait_until(lambda: up(cluster.prometheus) == dict.fromkeys(addresses, "1"), "Prometheus has seen both replicas")
     os.kill(cluster.pids[0], signal.SIGKILL)
     wait_until(lambda: refused(addresses[0]), "nothing of it is left to take a request and lose it")
