@@ -60,6 +60,14 @@ class Caller:
         assert answer["id"] == self._ids
         return answer["result"]
 
+    async def ended(self, task: str, *, past: tuple[str, ...] = ("working",)) -> dict[str, Any]:
+        """The task when it is past these states; the extension has no waiting, so this asks again and again."""
+        for _ in range(1_000):
+            found = await self.rpc("tasks/get", {"taskId": task})
+            if found["status"] not in past:
+                return found
+        raise AssertionError(f"task {task} is not past {past}")
+
     async def error(self, method: str, params: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """The HTTP status and the error; a result fails the test."""
         response = await self.post(method, params)

@@ -14,15 +14,6 @@ async def ask(caller: Caller, text: str = "x") -> dict[str, Any]:
     return await caller.tool("fixture/effect", text=text)
 
 
-async def ended(caller: Caller, task: str) -> dict[str, Any]:
-    """The task when it has ended; the extension has no waiting, so this asks again and again."""
-    for _ in range(1_000):
-        found = await caller.rpc("tasks/get", {"taskId": task})
-        if found["status"] != "working":
-            return found
-    raise AssertionError(f"task {task} does not end")
-
-
 async def test_an_approval_is_a_task(house: House, name: str) -> None:
     async with house.caller(name, modern=True, capabilities=TASKS) as caller:
         created = await ask(caller, name)
@@ -40,7 +31,7 @@ async def test_an_approval_is_a_task(house: House, name: str) -> None:
         assert "result" not in found
         assert "expires in" in found["statusMessage"]
         await house.approve(task)
-        found = await ended(caller, task)
+        found = await caller.ended(task)
         assert (found["status"], found["statusMessage"]) == ("completed", "It ran; this is its result.")
         assert found["result"] == {"resultType": "complete", "content": [{"type": "text", "text": "done"}]}
         assert found["lastUpdatedAt"] >= found["createdAt"]
@@ -87,7 +78,7 @@ async def test_a_denial_is_a_completed_task_with_the_reason(house: House, name: 
     async with house.caller(name, modern=True, capabilities=TASKS) as caller:
         task = (await ask(caller))["taskId"]
         await house.decisions.deny(house.call_id(task), ADMIN, reason="too dear")
-        found = await ended(caller, task)
+        found = await caller.ended(task)
     assert found["status"] == "completed"
     assert found["result"]["isError"] is True
     assert "too dear" in found["result"]["content"][0]["text"]
@@ -101,7 +92,7 @@ async def test_a_failed_execution_is_a_failed_task(house: House, name: str) -> N
             error = {"code": -32000, "message": "no such luck", "data": [1]}
             task = (await caller.tool("fixture/fail", **error))["taskId"]
             await house.approve(task)
-            found = await ended(caller, task)
+            found = await caller.ended(task)
     finally:
         await house.decisions.remove_rule(rule, ADMIN)
         await wait_until(lambda: all(found.id != rule for found in house.view.rules), "the rule is gone")
@@ -115,7 +106,7 @@ async def test_a_cancelled_task_does_not_start(house: House, name: str) -> None:
         task = (await ask(caller, name))["taskId"]
         ack = await caller.rpc("tasks/cancel", {"taskId": task})
         assert {key for key in ack if key != "_meta"} == {"resultType"}
-        assert (await ended(caller, task))["status"] == "cancelled"
+        assert (await caller.ended(task))["status"] == "cancelled"
     assert name not in house.effects_seen()
 
 
@@ -123,10 +114,10 @@ async def test_a_task_that_has_ended_cannot_be_cancelled_and_nobody_minds(house:
     async with house.caller(name, modern=True, capabilities=TASKS) as caller:
         task = (await ask(caller, name))["taskId"]
         await house.approve(task)
-        assert (await ended(caller, task))["status"] == "completed"
+        assert (await caller.ended(task))["status"] == "completed"
         ack = await caller.rpc("tasks/cancel", {"taskId": task})
         assert {key for key in ack if key != "_meta"} == {"resultType"}
-        assert (await ended(caller, task))["status"] == "completed"
+        assert (await caller.ended(task))["status"] == "completed"
 
 
 async def test_an_update_is_acknowledged_and_changes_nothing(house: House, name: str) -> None:
