@@ -41,7 +41,7 @@ run: $(RUN_STAMP) ## Start Portero on this machine (first time: installs it, abo
 install: $(RUN_STAMP) ## Install Portero into .venv, nothing more
 
 test: $(NEEDED) ## Run every test; TESTS="tests/domain -k grant" runs some
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(TESTS)
 
 conformance: $(DEV_STAMP) $(CONFORMANCE_STAMP) ## Run the official MCP suite in both eras, over stdio and over HTTP
 	@$(BIN)/python -m tests.conformance.suite
