@@ -6,7 +6,7 @@ What is asked and answered is kept beside the log for a time, with fakes only; i
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import Any, Final
 
 import msgspec
@@ -166,14 +166,22 @@ class Inquiries:
             Answer(key, blob, _digest(text), refused=key not in results)
             for (key, text), blob in zip(stored.items(), blobs, strict=True)
         )
-        state = core.view.calls.get(call)
-        if answers and state is not None and state.client == client:
+        state = await self._asked(call, results.keys() | (errors or {}).keys()) if answers else None
+        if state is not None and state.client == client:
             try:
                 await self._decide(call, lambda _: GiveInput(answers), Actor("client", client), blobs)
             except Invalid:
                 raise
             except DecisionError as error:
                 logger.info("answers come too late", call=call, reason=str(error))
+
+    async def _asked(self, call: CallId, keys: Set[str]) -> Call | None:
+        """The call with its questions. Another replica may have asked one that has not been seen here yet."""
+        calls = self._core.view.calls
+        state = calls.get(call)
+        if state is None or not keys <= {question.key for question in state.questions}:
+            await self._core.catch_up()
+        return calls.get(call)
 
     async def shown(self, questions: tuple[Question, ...]) -> dict[str, Raw]:
         """Questions as ``inputRequests`` of the protocol. Raises LogError."""

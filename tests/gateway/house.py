@@ -90,6 +90,8 @@ class House:
     gateway: Gateway
     server: HttpServer
     ready: list[str]
+    _background: Background
+    _follower: Follower
     _serving: asyncio.Task[None]
 
     def client(self, name: str = "default", **headers: str) -> httpx.AsyncClient:
@@ -119,6 +121,13 @@ class House:
 
     def effects_seen(self) -> list[str]:
         return self.effects.read_text().splitlines() if self.effects.exists() else []
+
+    @asynccontextmanager
+    async def behind(self) -> AsyncIterator[None]:
+        """Meanwhile this replica sees nothing of what is new on the log."""
+        await self._background.stop("follower")
+        yield
+        self._background.start("follower", self._follower.run)
 
     async def stop(self) -> None:
         self.inquiries.close()
@@ -243,6 +252,8 @@ async def open_house(
             gateway,
             server,
             ready,
+            background,
+            follower,
             serving,
         )
         stack.push_async_callback(house.stop)

@@ -63,6 +63,23 @@ async def test_a_client_is_asked_and_answers_to_any_replica(pair: Pair, name: st
     assert (call.dialogue.asked, call.questions) == (3, ())
 
 
+async def test_an_answer_finds_its_question_on_a_replica_that_has_not_seen_it_yet(name: str) -> None:
+    async with (
+        open_house() as one,
+        open_house(beside=one) as two,
+        one.caller(name) as here,
+        two.caller(name) as there,
+    ):
+        there.http.headers["mcp-session-id"] = await begin(here, elicitation={})
+        async with asking(here, ELICIT) as stream:
+            async with two.behind():
+                question = await stream.next()
+                answering = asyncio.create_task(answer(there, question, result=ACCEPT))
+                await asyncio.wait([answering], timeout=0.2)
+            assert await answering == 202
+            assert said(await stream.next()) == [ACCEPT]
+
+
 async def test_an_answer_counts_once_and_only_from_the_client_that_was_asked(house: House, name: str) -> None:
     async with house.caller(name) as caller, house.caller("client993") as stranger:
         await begin(caller, elicitation={})
