@@ -13,10 +13,20 @@ MAX_PATTERN: Final = 1_000
 
 _HINT: Final = "Write SERVER/TOOL, such as github/create_issue, github/* for all of that server, or * for everything."
 
+_NAMED_IN_FULL: Final = frozenset({Kind.TOOL, Kind.COMPLETION})
+
 
 def policy_name(kind: Kind, upstream: str, name: str) -> str:
-    """The name that policies know: ``server/tool``, ``server/resource:uri``, ``server/prompt:name``."""
-    return f"{upstream}/{name}" if kind is Kind.TOOL else f"{upstream}/{kind.value}:{name}"
+    """The name that policies know: ``server/tool``, ``server/resource:uri``, ``server/prompt:name``.
+
+    Completing an argument tells something of what it is for, so it has no name of its own: see ``completion_name``.
+    """
+    return f"{upstream}/{name}" if kind in _NAMED_IN_FULL else f"{upstream}/{kind.value}:{name}"
+
+
+def completion_name(kind: Kind, name: str) -> str:
+    """The ``name`` of a call of the kind ``completion``, for a prompt or a resource."""
+    return f"{kind.value}:{name}"
 
 
 @attrs.frozen

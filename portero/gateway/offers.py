@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from portero.domain.patterns import completion_name
 from portero.domain.values import Kind
 from portero.errors import INVALID_PARAMS, RpcError
 from portero.gateway import wire
@@ -66,10 +67,10 @@ class Offers:
             prompt = self._services.upstreams.catalogue.resolve_prompt(reference.name)
             if prompt is None:
                 raise RpcError(INVALID_PARAMS, UNKNOWN.format(what="prompt", name=reference.name[:200]))
-            upstream, name = prompt.server, prompt.name
-            members["ref"] = {"type": reference.type, "name": name}
+            upstream, name = prompt.server, completion_name(Kind.PROMPT, prompt.name)
+            members["ref"] = {"type": reference.type, "name": prompt.name}
         elif reference.type == "ref/resource":
-            upstream, name = self.owner(reference.uri), reference.uri
+            upstream, name = self.owner(reference.uri), completion_name(Kind.RESOURCE, reference.uri)
         else:
             raise RpcError(INVALID_PARAMS, "The parameter 'ref' must be a ref/prompt or a ref/resource.")
         asked = Asked(Kind.COMPLETION, upstream, name, wire.encode(members))

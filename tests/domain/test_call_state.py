@@ -113,7 +113,7 @@ def test_the_request_is_told_flat():
     [
         (Kind.RESOURCE, "file:///a/b", "files/resource:file:///a/b"),
         (Kind.PROMPT, "greet", "files/prompt:greet"),
-        (Kind.COMPLETION, "greet", "files/completion:greet"),
+        (Kind.COMPLETION, "prompt:greet", "files/prompt:greet"),
         (Kind.TOOL, "a/b", "files/a/b"),
     ],
 )

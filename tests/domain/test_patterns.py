@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from portero.domain.patterns import MAX_PATTERN, Pattern, policy_name
+from portero.domain.patterns import MAX_PATTERN, Pattern, completion_name, policy_name
 from portero.domain.values import Kind
 from portero.errors import Invalid
 
@@ -113,15 +113,15 @@ def test_a_pattern_reads_as_it_was_written():
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [
-        (Kind.TOOL, "s/x"),
-        (Kind.RESOURCE, "s/resource:x"),
-        (Kind.PROMPT, "s/prompt:x"),
-        (Kind.COMPLETION, "s/completion:x"),
-    ],
+    [(Kind.TOOL, "s/x"), (Kind.RESOURCE, "s/resource:x"), (Kind.PROMPT, "s/prompt:x")],
 )
 def test_names_as_policies_know_them(kind, name):
     assert policy_name(kind, "s", "x") == name
+
+
+@pytest.mark.parametrize("kind", [Kind.RESOURCE, Kind.PROMPT])
+def test_completion_goes_by_what_it_is_for(kind):
+    assert policy_name(Kind.COMPLETION, "s", completion_name(kind, "x")) == policy_name(kind, "s", "x")
 
 
 part = st.text("ab*", min_size=1, max_size=8)

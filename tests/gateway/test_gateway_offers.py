@@ -9,6 +9,7 @@ from tests.gateway.house import META, House, document
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+ARGUMENT = {"name": "who", "value": "A"}
 ERAS = pytest.mark.parametrize("modern", [False, True], ids=["legacy", "modern"])
 
 
@@ -51,7 +52,12 @@ async def test_a_prompt_is_got_under_its_own_name(house: House, name: str, moder
 
 @pytest.mark.parametrize(
     ("method", "params"),
-    [("resources/read", {"uri": "made://denied"}), ("prompts/get", {"name": "fixture/hidden"})],
+    [
+        ("resources/read", {"uri": "made://denied"}),
+        ("prompts/get", {"name": "fixture/hidden"}),
+        ("completion/complete", {"ref": {"type": "ref/prompt", "name": "fixture/hidden"}, "argument": ARGUMENT}),
+        ("completion/complete", {"ref": {"type": "ref/resource", "uri": "made://denied"}, "argument": ARGUMENT}),
+    ],
 )
 async def test_what_is_denied_is_not_fetched(house: House, name: str, method: str, params: dict[str, Any]) -> None:
     async with house.caller(name, modern=True) as caller:
@@ -108,11 +114,10 @@ async def test_what_is_unknown_is_a_wrong_parameter(
 async def test_completion_asks_the_upstream_that_it_is_for(
     house: House, name: str, modern: bool, given: dict[str, Any], arriving: dict[str, Any]
 ) -> None:
-    argument = {"name": "who", "value": "A"}
     async with house.caller(name, modern=modern) as caller:
-        result = await caller.rpc("completion/complete", {"ref": given, "argument": argument})
+        result = await caller.rpc("completion/complete", {"ref": given, "argument": ARGUMENT})
     (seen,) = result["completion"]["values"]
     arrived = json.loads(seen)
     assert arrived["ref"] == arriving
-    assert arrived["argument"] == argument
+    assert arrived["argument"] == ARGUMENT
     assert not any(key.startswith(META) for key in arrived.get("_meta", {}))

@@ -7,6 +7,7 @@ import pytest
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Action
 from tests.gateway.house import POLICIES, open_house
+from tests.log.support import everything
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -29,8 +30,16 @@ async def test_nothing_real_reaches_a_client() -> None:
         assert resources[0]["uri"] == "one-fake"
         read = await caller.rpc("resources/read", {"uri": "one-fake"})
         assert read["contents"] == [{"uri": "one-fake", "text": "what is in one-fake"}]
+        argument = {"name": "id", "value": "Tessa"}
+        given = {"ref": {"type": "ref/resource", "uri": "made://one"}, "argument": argument}
+        completed = await caller.rpc("completion/complete", given)
+        assert "one-fake" in completed["completion"]["values"][0]
+        assert "NAME" in completed["completion"]["values"][0]
         _, unknown = await caller.error("tools/call", {"name": "Tessa/x", "arguments": {}})
         assert "Tessa" not in json.dumps(unknown)
+        kept = str(await everything(house.log))
+        assert "one-fake" in kept
+        assert [real for real in ("Tessa", "made://one") if real in kept] == []
 
 
 async def test_a_request_whose_keys_would_become_one_is_refused_before_anything_happens() -> None:

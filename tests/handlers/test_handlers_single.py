@@ -87,7 +87,7 @@ async def test_resources_prompts_and_completion_go_the_same_way(pair: tuple[Memb
     got = await two.requests.call(two.request("greet", kind=Kind.PROMPT))
     assert isinstance(got, Done)
     assert b"greet" in got.result
-    refused = await two.requests.call(two.request("greet", kind=Kind.COMPLETION))
+    refused = await two.requests.call(two.request("prompt:greet", kind=Kind.COMPLETION))
     assert isinstance(refused, Failed)
     assert refused.code == -32601
 
