@@ -22,7 +22,7 @@ from portero.domain.commands import RequestCall
 from portero.domain.digest import call_digest
 from portero.domain.events import GrantUsed
 from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate, grant_aggregate
-from portero.domain.patterns import completion_name, policy_name
+from portero.domain.patterns import holds_uri, policy_name
 from portero.domain.policy import Verdict
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, ToolFacts
 from portero.errors import (
@@ -39,8 +39,6 @@ BLOB_BYTES = 32_768
 
 STARTED_VERSION = 3
 """A call that is allowed at once stands here after its first append: requested, decided, started."""
-
-OF_A_RESOURCE: Final = completion_name(Kind.RESOURCE, "")
 
 BLOB_GRACE_SECONDS = 7 * 86_400
 """How long a blob outlives the approval it waits for."""
@@ -210,9 +208,7 @@ class Requests:
     def _stored(self, request: CallRequest) -> _Stored:
         replacer = self._core.replacer
         name = request.name
-        kind = request.kind
-        if kind is Kind.RESOURCE or (kind is Kind.COMPLETION and name.startswith(OF_A_RESOURCE)):
-            # Its URI is the client's own text, and may hold what must not be kept.
+        if holds_uri(request.kind, name):  # it is the client's own text, and may hold what must not be kept
             name = msgspec.json.decode(replacer.to_fake_stored(msgspec.json.encode(name)), type=str)
         return _Stored(
             request,

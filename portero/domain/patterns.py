@@ -29,6 +29,11 @@ def completion_name(kind: Kind, name: str) -> str:
     return f"{kind.value}:{name}"
 
 
+def holds_uri(kind: Kind, name: str) -> bool:
+    """Whether the ``name`` of a call is, or ends with, a resource's URI."""
+    return kind is Kind.RESOURCE or (kind is Kind.COMPLETION and name.startswith(completion_name(Kind.RESOURCE, "")))
+
+
 @attrs.frozen
 class Pattern:
     """One pattern. ``is_literal``: it is a single name, and a ``*`` in it is a character like any other."""
