@@ -4,9 +4,11 @@ import httpx
 import pytest
 
 from portero.telemetry import metric_names
-from tests.gateway.house import House, open_house, wait_until
+from tests.gateway.house import POLICIES, House, fixture, open_house, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+OF_COUNTED = {name.replace("fixture/", "counted/"): action for name, action in POLICIES.items()}
 
 
 async def test_health_needs_no_token(house: House) -> None:
@@ -36,14 +38,20 @@ async def test_a_web_page_cannot_read_them_under_a_name_of_its_own(house: House,
         assert (await http.get("/health", headers={"host": "10.0.0.7"})).status_code == 200
 
 
-async def test_metrics_count_what_happened(house: House, name: str) -> None:
-    async with house.caller(name) as caller, httpx.AsyncClient(base_url=house.url) as http:
+async def test_metrics_count_what_happened(name: str) -> None:
+    """The metrics are those of the process, so what is counted is on a server that no other test calls."""
+    async with (
+        open_house(upstreams=lambda effects: [fixture(effects, name="counted")], policies=OF_COUNTED) as house,
+        house.caller(name) as caller,
+        httpx.AsyncClient(base_url=house.url) as http,
+    ):
         before = values((await http.get("/metrics")).text)
-        await caller.tool("fixture/echo", text="x")
-        await caller.tool("fixture/hidden")
-        await caller.tool("fixture/effect", text="x")
-        await caller.error("tools/call", {"name": "fixture/fail", "arguments": {"code": 1, "message": "no"}})
+        await caller.tool("counted/echo", text="x")
+        await caller.tool("counted/hidden")
+        await caller.tool("counted/effect", text="x")
+        await caller.error("tools/call", {"name": "counted/fail", "arguments": {"code": 1, "message": "no"}})
         await http.post("/mcp")
+        await house.core.catch_up()
         response = await http.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
     after = values(response.text)
@@ -51,7 +59,7 @@ async def test_metrics_count_what_happened(house: House, name: str) -> None:
     def grown(key: str) -> float:
         return after[key] - before.get(key, 0.0)
 
-    calls = 'portero_calls_total{decision="%s",outcome="%s",server="fixture"}'
+    calls = 'portero_calls_total{decision="%s",outcome="%s",server="counted"}'
     assert grown(calls % ("allow", "ok")) == 1
     assert grown(calls % ("deny", "refused")) == 1
     assert grown(calls % ("require-approval", "pending")) == 1
@@ -59,8 +67,8 @@ async def test_metrics_count_what_happened(house: House, name: str) -> None:
     assert grown('portero_refused_requests_total{reason="unauthorized"}') == 1
     for part in ("gateway", "log", "upstream"):
         assert grown(f'portero_call_seconds_count{{part="{part}"}}') > 0, part
-    assert after['portero_upstream_state{server="fixture",state="connected"}'] == 1
-    assert after['portero_upstream_state{server="fixture",state="lost"}'] == 0
+    assert after['portero_upstream_state{server="counted",state="connected"}'] == 1
+    assert after['portero_upstream_state{server="counted",state="lost"}'] == 0
     assert after["portero_ready"] == 1
     assert after["portero_pending_approvals"] > 0
     assert after["portero_log_sequence"] > 0
