@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from handlers.core import Core
 from handlers.ownership import Ownership
 from handlers.post import Letter, Post
-from portero.domain.ids import Millis
+from portero.domain.ids import Millis, ReplicaId
 from portero.domain.owner import Owner
 from portero.errors import (
     OUTCOME_UNKNOWN,
@@ -43,7 +43,7 @@ _text: Final = msgspec.json.Decoder(str).decode
 
 
 class Passing:
-    """``ownership`` and ``post``: where there are servers of which only one replica runs an instance."""
+    """``ownership``: where there are servers of which only one replica runs an instance; ``post``: where others are."""
 
     def __init__(
         self, core: Core, upstreams: Upstreams, ownership: Ownership | None = None, post: Post | None = None
@@ -53,14 +53,35 @@ class Passing:
             post.on_asked(REQUEST, self._asked)
             post.on_asked(WATCHED, self._asked_to_watch)
 
-    async def request(self, upstream: str, method: str, params: bytes, capabilities: bytes | None) -> bytes:
-        """The JSON of the upstream's result. Raises UpstreamError, its text and data free of reals."""
+    def instance(self, upstream: str) -> ReplicaId | None:
+        """Whose instance of the server it is that is asked here; None: all replicas ask the same one."""
+        config = self._upstreams.configs.get(upstream)
+        return self._core.log.replica if config is not None and config.command and not config.single else None
+
+    async def request(
+        self, upstream: str, method: str, params: bytes, capabilities: bytes | None, at: ReplicaId | None = None
+    ) -> bytes:
+        """The JSON of the upstream's result. ``at``: the replica whose own instance is meant, as ``instance`` has said.
+
+        Raises UpstreamError, its text and data free of reals.
+        """
         owner = self._elsewhere(upstream)
+        if at not in {None, self._core.log.replica} and self.instance(upstream) is not None:
+            owner = Owner(upstream, 0, 0, at, Millis(0))
+            self._check_there(owner)
         if owner is None:
             return await self._here(upstream, method, params, capabilities)
         passed = _Passed(Raw(params), Raw(capabilities) if capabilities is not None else UNSET)
         letter = Raw(msgspec.json.encode(passed))
         return await self._ask(owner, REQUEST, upstream=upstream, method=method, params=letter)
+
+    def _check_there(self, owner: Owner) -> None:
+        replica = self._core.view.replicas.get(owner.replica) if owner.replica is not None else None
+        if replica is not None and replica.stopped_at is not None:
+            raise UpstreamUnavailable(
+                f"Replica {owner.replica} has stopped, and with it its instance of {owner.upstream} and all that was "
+                "under way there; what came of it is not known."
+            )
 
     def _elsewhere(self, upstream: str) -> Owner | None:
         """Who runs a server of which there is one instance; None: this replica runs its own, or is that one."""
@@ -103,7 +124,7 @@ class Passing:
         return replacer.to_fake_result(result)
 
     async def _asked(self, letter: Letter) -> bytes:
-        if self._ownership is None or self._ownership.term(letter.upstream) is None:
+        if self.instance(letter.upstream) is None and self._elsewhere(letter.upstream) is not None:
             raise RpcError(UPSTREAM_UNAVAILABLE, f"{letter.upstream} does not run here any more; nothing was sent.")
         passed = _passed(letter.params)
         capabilities = bytes(passed.capabilities) if passed.capabilities is not UNSET else None

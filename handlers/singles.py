@@ -1,4 +1,4 @@
-"""All that servers need of which there is one instance. Where none is configured, there is nothing of it."""
+"""All that servers need of which there is one instance. Where none is configured, there is but the post of it."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
@@ -55,7 +55,7 @@ class Singles:
     def loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """By name, what has to run for as long as this replica does."""
         if not self._names:
-            return {}
+            return {"post": self._post.run}
         owners = {f"owner of {name}": partial(self.ownership.run, name) for name in self._names}
         return {
             "post": self._post.run,

@@ -1,31 +1,53 @@
 """Tasks that upstreams make themselves: passed through, each under an id that belongs to the client that got it.
 
-The id holds all that is needed to find the task again, so every replica serves it, after any restart. It is signed for
-its client with a key that only the replicas of one log know.
+The id holds all that is needed to find the task again, so every replica serves it, after any restart: where each
+replica runs a server of its own, also which one has the task. It is sealed for its client.
 """
 
 import base64
 import binascii
-import hashlib
-import hmac
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from portero.domain.ids import ClientId
-from portero.errors import INVALID_PARAMS, UPSTREAM_UNAVAILABLE, CallError, RpcError, UpstreamError, UpstreamRefused
-from portero.gateway import wire
+from handlers.outcomes import Done
+from portero.domain.ids import ClientId, ReplicaId
+from portero.domain.values import Action
+from portero.errors import (
+    DENIED,
+    INVALID_PARAMS,
+    UPSTREAM_UNAVAILABLE,
+    CallError,
+    RpcError,
+    UpstreamError,
+    UpstreamRefused,
+)
+from portero.gateway import texts, wire
 from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
+from portero.upstream import Tool
 
+PURPOSE: Final = "upstream task"
 PREFIX: Final = "u."
-MAC_BYTES: Final = 16
+NO_TASK: Final = "There is no such task."
+CANCEL: Final = "tasks/cancel"
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 _text = msgspec.json.Decoder(str)
-_pair = msgspec.json.Decoder(tuple[str, str])
+
+
+class _Task(Struct, array_like=True):
+    """What an id holds. ``tool``: as policies know it; ``replica``: whose instance of the server has it, if any's."""
+
+    upstream: str
+    task: str
+    tool: str
+    replica: ReplicaId | None = None
+
+
+_task = msgspec.json.Decoder(_Task)
 
 
 class UpstreamTasks:
@@ -34,31 +56,47 @@ class UpstreamTasks:
     def __init__(self, services: Services, results: Results) -> None:
         self._services = services
         self._results = results
-        self._key = hashlib.sha256(f"portero upstream tasks {services.core.log.id}".encode()).digest()
 
-    def adopted(self, client: ClientId, upstream: str, result: bytes) -> bytes:
+    def adopted(self, client: ClientId, tool: Tool, answer: Done, result: bytes) -> bytes:
         """A result that makes a task, with the id under which the client finds it here; any other as it is."""
         if b'"task"' not in result:
             return result
         members = _members.decode(result)
         if bytes(members.get("resultType", b"")) != b'"task"' or "taskId" not in members:
             return result
-        members["taskId"] = Raw(wire.encode(self._public(client, upstream, _text.decode(members["taskId"]))))
+        task = _Task(tool.server, _text.decode(members["taskId"]), tool.canonical, self._instance(tool.server, answer))
+        body = base64.urlsafe_b64encode(msgspec.json.encode(task)).rstrip(b"=").decode()
+        members["taskId"] = Raw(wire.encode(PREFIX + self._services.sealer.sealed(PURPOSE, client, body)))
         return wire.encode(members)
 
+    def _instance(self, upstream: str, answer: Done) -> ReplicaId | None:
+        """A call that was parked may have run on another replica than the one that answers for it."""
+        instance = self._services.passing.instance(upstream)
+        call = self._services.core.view.calls.get(answer.call)
+        if instance is None or call is None or call.execution is None:
+            return instance
+        return call.execution.replica
+
     async def ask(self, request: Request) -> bytes | None:
-        """The upstream's answer to a ``tasks/…`` request, or None when the id is not of an upstream's task."""
+        """The upstream's answer to a ``tasks/…`` request, or None when the id is not of an upstream's task.
+
+        A denial of the tool that made it holds for the task too, but it can always be cancelled.
+        """
         public = request.text("taskId")
         if not public.startswith(PREFIX):
             return None
         request.require_tasks()
-        upstream, task = self._resolved(request.client, public)
-        params: dict[str, Any] = {"taskId": task}
+        task = self._resolved(request.client, public)
+        core = self._services.core
+        verdict = core.decide_policy(task.tool, request.client, core.clock())
+        if verdict.action is Action.DENY and request.method != CANCEL:
+            raise RpcError(DENIED, texts.refused(task.tool, verdict.reason))
+        params: dict[str, Any] = {"taskId": task.task}
         if "inputResponses" in request.params:
             params["inputResponses"] = Raw(request.object("inputResponses"))
         try:
             result = await self._services.passing.request(
-                upstream, request.method, wire.encode(params), request.capabilities
+                task.upstream, request.method, wire.encode(params), request.capabilities, task.replica
             )
         except UpstreamRefused as refused:
             data = Raw(refused.data) if refused.data is not None else None
@@ -70,21 +108,11 @@ class UpstreamTasks:
             members["taskId"] = Raw(wire.encode(public))
         return self._results.upstream(wire.encode(members), modern=True)
 
-    # --- ids --------------------------------------------------------------------------------------------------------
-
-    def _public(self, client: ClientId, upstream: str, task: str) -> str:
-        body = base64.urlsafe_b64encode(wire.encode([upstream, task])).rstrip(b"=")
-        return f"{PREFIX}{body.decode()}.{self._mac(client, body)}"
-
-    def _resolved(self, client: ClientId, public: str) -> tuple[str, str]:
-        body, _, mac = public.removeprefix(PREFIX).partition(".")
-        if not public.isascii() or not hmac.compare_digest(mac, self._mac(client, body.encode())):
-            raise RpcError(INVALID_PARAMS, "There is no such task.")
+    def _resolved(self, client: ClientId, public: str) -> _Task:
+        body = self._services.sealer.opened(PURPOSE, client, public.removeprefix(PREFIX))
         try:
-            return _pair.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        except (binascii.Error, msgspec.DecodeError) as error:
-            raise RpcError(INVALID_PARAMS, "There is no such task.") from error
-
-    def _mac(self, client: ClientId, body: bytes) -> str:
-        signed = hmac.new(self._key, client.encode() + b"\0" + body, hashlib.sha256)
-        return signed.hexdigest()[: 2 * MAC_BYTES]
+            if body is not None:
+                return _task.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        except (binascii.Error, msgspec.DecodeError):  # of another release
+            pass
+        raise RpcError(INVALID_PARAMS, NO_TASK)

@@ -61,6 +61,8 @@ def portero(transport: str, upstream_era: str, replicas: int = 1) -> Iterator[tu
         server: dict[str, Any] = {"url": f"http://127.0.0.1:{port}/mcp"}
     else:
         server = {"command": sys.executable, "args": args}
+        if replicas > 1:  # the suite changes the server's lists, and looks for that wherever it asks next
+            server["instances"] = "one"
     try:
         with Place(servers=[{"name": "everything", "prefix": False, **server}], PORTERO_TOOL_NAMES="safe") as place:
             place.configure("policies", {"policies": {}, "defaultPolicy": "allow"})

@@ -229,6 +229,7 @@ async def open_house(
         expiry = Expiry(core, notifications, workings.runner.holds, workings.subscriptions.wake)
         background.start("timers", Timers(log, expiry.wake, core.clock).run)
         background.start("updates", workings.updates.run)
+        background.start("post", workings.loops["post"])
         await workings.start()
         stack.push_async_callback(ups.stop)
         for config in configs:

@@ -31,6 +31,7 @@ TOOLS: dict[str, dict[str, Any]] = {
     "shout": {"description": "Give back the text, loudly and structured.", "outputSchema": ANY},
     "typed": {"description": "Structured, and allowed at once.", "outputSchema": ANY},
     "region": {"description": "Wants a header.", "inputSchema": {"type": "object", "properties": {"region": REGION}}},
+    "entrust": {"description": "Make a task of its own."},
     "hidden": {"description": "Denied by policy."},
     "grow": {"description": "Add a tool."},
     "ask": {"description": "Ask the client, once for each question, and give back what it says."},
@@ -46,6 +47,8 @@ RESOURCES = ["made://one", "made://two", "made://asked", "made://denied", "made:
 subscribed: set[str] = set()
 answers: dict[str, "queue.Queue[dict[str, Any]]"] = {}
 called_off: list[Any] = []
+tasks: dict[str, dict[str, Any]] = {}
+"""What this server calls tasks of its own: each ends when it is answered."""
 heard: list[Any] = []
 lock = threading.Lock()
 
@@ -81,6 +84,22 @@ def grow(given: dict[str, Any]) -> dict[str, Any]:
     return text("grown")
 
 
+def entrust(given: dict[str, Any]) -> dict[str, Any]:
+    key = f"task-{len(tasks)}"
+    tasks[key] = {"taskId": key, "status": "input_required", "ttlMs": None}
+    return {"resultType": "task", **tasks[key]}
+
+
+def task(params: dict[str, Any], status: str | None = None) -> dict[str, Any] | None:
+    found = tasks.get(params["taskId"])
+    if found is None:
+        return None
+    if status is None:
+        return {"resultType": "complete", **found}
+    tasks[found["taskId"]] = {**found, "status": status, "result": text(json.dumps(params.get("inputResponses")))}
+    return {"resultType": "complete"}
+
+
 def touch(given: dict[str, Any]) -> dict[str, Any]:
     if any(given["uri"].startswith(uri) for uri in subscribed):
         send({"method": "notifications/resources/updated", "params": {"uri": given["uri"]}})
@@ -96,6 +115,7 @@ AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "region": lambda given: text(str(given.get("region"))),
     "log": log,
     "grow": grow,
+    "entrust": entrust,
     "touch": touch,
     "heard": lambda _: text(json.dumps(heard)),
     "called_off": lambda _: text(str(len(called_off))),
@@ -219,6 +239,9 @@ ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
         "cacheScope": "private",
         "_meta": {META + "serverInfo": {"name": "fixture", "version": "1"}},
     },
+    "tasks/get": task,
+    "tasks/update": lambda params: task(params, "completed"),
+    "tasks/cancel": lambda params: task(params, "cancelled"),
     "completion/complete": lambda params: {"completion": {"values": [json.dumps(params, sort_keys=True)]}},
 }
 
