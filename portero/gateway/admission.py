@@ -88,6 +88,10 @@ class Admission:
             raise self.too_large()
         return inbound
 
+    def welcomes(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether pages of the origin that asks may talk to this server."""
+        return self._origins.refusal(headers.get(b"host"), headers.get(b"origin")) is None
+
     def _session(self, client: ClientId, given: bytes) -> Session:
         session = self._sessions.read(client, given)
         if session is None:

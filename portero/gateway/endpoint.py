@@ -14,6 +14,7 @@ from msgspec import UNSET
 from portero.errors import HTTP_STATUS, INTERNAL_ERROR, INVALID_REQUEST, RpcError
 from portero.gateway import wire
 from portero.gateway.admission import Admission, Inbound
+from portero.gateway.browsers import ASKED_METHOD, permission, readable_by
 from portero.gateway.cancelling import flight_key
 from portero.gateway.dispatch import Dispatch, rpc_error
 from portero.gateway.eras import BATCH_VERSION
@@ -55,6 +56,11 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        if b"origin" in headers and self._admission.welcomes(headers):  # a web page, through a browser
+            send = readable_by(headers[b"origin"], send)
+            if scope["method"] == "OPTIONS" and ASKED_METHOD in headers:  # type: ignore[typeddict-item] # as below
+                await send_empty(send, 204, permission(headers))
+                return
         try:
             inbound = self._admission.admit(scope, headers, receive, send)
             if scope["method"] != "POST":  # type: ignore[typeddict-item] # routed as HTTP

@@ -8,11 +8,19 @@ import httpx
 import pytest
 
 from portero.gateway import auth
+from portero.gateway.options import Options
 from tests.gateway.house import House, last_message, open_house, raw
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+
+STREAMED = {
+    "jsonrpc": "2.0",
+    "id": 2,
+    "method": "tools/call",
+    "params": {"name": "fixture/log", "arguments": {"level": "error"}},
+}
 
 
 def refused(response: httpx.Response, status: int, code: int) -> str:
@@ -112,6 +120,30 @@ async def test_a_foreign_origin_is_refused(house: House, origin: str) -> None:
 async def test_loopback_pages_may_talk_to_a_loopback_server(house: House, origin: str) -> None:
     async with house.client(origin=origin) as http:
         assert (await http.post("/mcp", json=PING)).status_code == 200
+
+
+async def test_browsers_are_told_what_pages_may_do() -> None:
+    page = "https://page.example"
+    async with (
+        open_house(options=Options(port=0, allowed_origins=(page,))) as house,
+        house.client(origin=page) as http,
+        httpx.AsyncClient(base_url=house.url) as nobody,
+    ):
+        asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,mcp-name"}
+        may = await nobody.options("/mcp", headers={"origin": page, **asked})
+        assert (may.status_code, may.headers["access-control-allow-origin"]) == (204, page)
+        assert may.headers["access-control-allow-headers"] == "authorization,mcp-name"
+        assert "POST" in may.headers["access-control-allow-methods"]
+        may_not = await nobody.options("/mcp", headers={"origin": "https://evil.example", **asked})
+        assert "access-control-allow-origin" not in may_not.headers
+        refused(may_not, 403, 4403)
+        for response in (
+            await http.post("/mcp", json=PING),
+            await http.post("/mcp", json=PING, headers={"authorization": "Bearer wrong"}),
+            await http.post("/mcp", json=STREAMED),
+        ):
+            assert response.headers["access-control-allow-origin"] == page
+        assert response.headers["content-type"] == "text/event-stream"
 
 
 async def test_a_foreign_host_learns_nothing_about_tokens(house: House) -> None:
