@@ -12,11 +12,11 @@ def iso(at: Millis) -> str:
 
 def spoken(milliseconds: int) -> str:
     """A length of time, roughly, as a person says it: ``3 min``, ``2 h``."""
-    seconds = max(0, milliseconds) // 1000
+    seconds = (max(0, milliseconds) + 500) // 1000
     if seconds < 100:
         return f"{seconds} s"
-    minutes = seconds // 60
+    minutes = (seconds + 30) // 60
     if minutes < 100:
         return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h" if hours < 48 else f"{hours // 24} days"
+    hours = (minutes + 30) // 60
+    return f"{hours} h" if hours < 48 else f"{(hours + 12) // 24} days"
