@@ -100,7 +100,7 @@ class Calls:
             if request.modern and WORD in result:
                 result = await self.shown(request, tool.canonical, arguments, answer)
             if request.declares_tasks:
-                result = self._tasks.adopted(request.client, tool, answer, result)
+                result = self._tasks.adopted(request.client, tool.canonical, answer.call, tool.server, result)
             return self._results.upstream(result, modern=request.modern)
         if isinstance(answer, Pending):
             return self._pending(request, answer, tool)

@@ -126,6 +126,8 @@ class TaskExtension:
             result = self._results.text(said, modern=False, is_error=call.status in _ENDED_WITHOUT_RUNNING)
         elif call.kind is not Kind.TOOL:
             result = self._results.text(result.decode(), modern=False)
+        elif (entrusted := self._upstreams.in_task(call, result)) is not None:
+            result = self._results.text(entrusted, modern=False)
         return _typed(result)
 
 

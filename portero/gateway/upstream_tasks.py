@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from handlers.outcomes import Done
-from portero.domain.ids import ClientId, ReplicaId
+from portero.domain.call import Call
+from portero.domain.ids import CallId, ClientId, ReplicaId
 from portero.domain.values import Action
 from portero.errors import (
     DENIED,
@@ -27,7 +27,6 @@ from portero.gateway import texts, wire
 from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services
-from portero.upstream import Tool
 
 PURPOSE: Final = "upstream task"
 PREFIX: Final = "u."
@@ -57,25 +56,35 @@ class UpstreamTasks:
         self._services = services
         self._results = results
 
-    def adopted(self, client: ClientId, tool: Tool, answer: Done, result: bytes) -> bytes:
+    def adopted(self, client: ClientId, tool: str, call: CallId, upstream: str, result: bytes) -> bytes:
         """A result that makes a task, with the id under which the client finds it here; any other as it is."""
         if b'"task"' not in result:
             return result
         members = _members.decode(result)
         if bytes(members.get("resultType", b"")) != b'"task"' or "taskId" not in members:
             return result
-        task = _Task(tool.server, _text.decode(members["taskId"]), tool.canonical, self._instance(tool.server, answer))
-        body = base64.urlsafe_b64encode(msgspec.json.encode(task)).rstrip(b"=").decode()
-        members["taskId"] = Raw(wire.encode(PREFIX + self._services.sealer.sealed(PURPOSE, client, body)))
+        task = _Task(upstream, _text.decode(members["taskId"]), tool, self._instance(upstream, call))
+        members["taskId"] = Raw(wire.encode(self._public(client, task)))
         return wire.encode(members)
 
-    def _instance(self, upstream: str, answer: Done) -> ReplicaId | None:
+    def in_task(self, call: Call, result: bytes) -> str | None:
+        """What a task of ours comes to whose server has made one of its own: a task cannot end as another."""
+        adopted = self.adopted(call.client, call.tool, call.id, call.upstream, result)
+        if adopted is result:
+            return None
+        return texts.ENTRUSTED.format(task=_text.decode(_members.decode(adopted)["taskId"]))
+
+    def _public(self, client: ClientId, task: _Task) -> str:
+        body = base64.urlsafe_b64encode(msgspec.json.encode(task)).rstrip(b"=").decode()
+        return PREFIX + self._services.sealer.sealed(PURPOSE, client, body)
+
+    def _instance(self, upstream: str, call: CallId) -> ReplicaId | None:
         """A call that was parked may have run on another replica than the one that answers for it."""
         instance = self._services.passing.instance(upstream)
-        call = self._services.core.view.calls.get(answer.call)
-        if instance is None or call is None or call.execution is None:
+        state = self._services.core.view.calls.get(call)
+        if instance is None or state is None or state.execution is None:
             return instance
-        return call.execution.replica
+        return state.execution.replica
 
     async def ask(self, request: Request) -> bytes | None:
         """The upstream's answer to a ``tasks/…`` request, or None when the id is not of an upstream's task.

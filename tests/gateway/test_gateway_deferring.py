@@ -93,6 +93,19 @@ async def test_an_error_is_a_failed_task(twins: Twins, name: str) -> None:
     assert (found["status"], found["error"]) == ("failed", {"code": 17, "message": "after all"})
 
 
+async def test_one_that_becomes_a_task_of_its_server_says_how_to_go_on(name: str) -> None:
+    def modern(effects: Path) -> list[UpstreamConfig]:
+        return [fixture(effects, modern=True, task_after_seconds=0.2)]
+
+    async with open_house(upstreams=modern) as house, house.caller(name, modern=True, capabilities=TASKS) as caller:
+        made = await caller.rpc("tools/call", quiet(house, name, entrust=True))
+        (house.folder / name).touch()
+        ended = await caller.ended(made["taskId"])
+        assert (ended["status"], ended["result"]["resultType"]) == ("completed", "complete")
+        theirs = ended["result"]["content"][0]["text"].removesuffix(".").rpartition(" ")[2]
+        assert (await caller.rpc("tasks/get", {"taskId": theirs}))["status"] == "input_required"
+
+
 async def test_whoever_knows_no_tasks_waits(twins: Twins, name: str) -> None:
     one, _ = twins
     async with (

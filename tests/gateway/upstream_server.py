@@ -193,6 +193,8 @@ def wait(identity: Any, given: dict[str, Any], token: Any) -> None:
         time.sleep(0.02)
     if given.get("fail"):
         send({"id": identity, "error": {"code": 17, "message": "after all"}})
+    elif given.get("entrust"):
+        send({"id": identity, "result": entrust(given)})
     else:
         send({"id": identity, "result": text(f"after {step} steps")})
 
