@@ -98,7 +98,8 @@ async def test_pages_hold_everything_once() -> None:
             assert isinstance(cursor, str)
             assert "fixture" not in cursor, "it is opaque"
         assert pages == -(-len(found) // 3)
-        assert len(found) == len(set(found)) == 23
+        allowed = [tool for tool in house.upstreams.catalogue.tools if tool.name != "hidden"]
+        assert len(found) == len(set(found)) == len(VIRTUAL) + len(allowed) > 20
         first = await caller.rpc("tools/list", {"cursor": ""})
         assert [tool["name"] for tool in first["tools"]] == VIRTUAL[:3]
         for wrong in ("nonsense", "MTpub2JvZHk", "====", "\u00e9"):
