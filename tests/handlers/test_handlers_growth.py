@@ -36,12 +36,12 @@ async def test_heads_of_calls_expire_however_they_end(valkey: Place, tmp_path: P
     teller, now = Teller(), [1_700_000_000_000]
     async with open_replica(valkey, notifier=teller, clock=lambda: Millis(now[0])) as replica:
         ran, failed = await replica.approved(id="ran"), await replica.approved(id="failed", fail="no")
+        await replica.becomes(ran, Status.COMPLETED)  # before its server dies
+        await replica.becomes(failed, Status.ERROR)
         lost = await replica.approved(id="lost", die=str(tmp_path / "died"))
         denied, cancelled, expired = [await replica.ask(id=id) for id in "bcd"]
         await replica.decisions.deny(denied, ADMIN)
         await replica.decisions.cancel(cancelled, ADMIN)
-        await replica.becomes(ran, Status.COMPLETED)
-        await replica.becomes(failed, Status.ERROR)
         await replica.becomes(lost, Status.UNKNOWN)
         assert lasting(valkey) == {f"a:call/{expired}"}
         now[0] += 100_000_000
