@@ -9,6 +9,13 @@ MODERN_VERSIONS: Final = ("2026-07-28",)
 """Versions in which every request carries its own envelope, oldest first."""
 HANDSHAKE_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Versions that begin with ``initialize``, oldest first."""
+SUPPORTED_VERSIONS: Final = (*reversed(MODERN_VERSIONS), *reversed(HANDSHAKE_VERSIONS))
+"""Newest first."""
+
+NAME_MEMBERS: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+"""By method: the member of the params that says what it is about."""
+TASK_METHODS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
+"""The same member of all of these is ``taskId``."""
 
 RESERVED_META: Final = "io.modelcontextprotocol/"
 """What begins so in a ``_meta`` is the protocol's own."""
@@ -19,3 +26,8 @@ SERVER_INFO_META: Final = "io.modelcontextprotocol/serverInfo"
 SUBSCRIPTION_ID_META: Final = "io.modelcontextprotocol/subscriptionId"
 LOG_LEVEL_META: Final = "io.modelcontextprotocol/logLevel"
 TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
+
+
+def unsupported_version_data(requested: object) -> dict[str, object]:
+    """What the error says of a request for a version that is not supported."""
+    return {"supported": list(SUPPORTED_VERSIONS), "requested": requested}

@@ -15,9 +15,8 @@ from mcp.shared.inbound import (
 )
 from msgspec import Raw
 
-from portero.domain.mcp import PROTOCOL_VERSION_META
+from portero.domain.mcp import NAME_MEMBERS, PROTOCOL_VERSION_META, TASK_METHODS, unsupported_version_data
 from portero.errors import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, RpcError
-from portero.gateway.eras import NAME_MEMBERS, TASK_METHODS, unsupported_version_data
 from portero.gateway.wire import decode_value
 
 PARAM_HEADER: Final = b"mcp-param-"

@@ -9,19 +9,17 @@ from portero.domain.mcp import (
     CLIENT_CAPABILITIES_META,
     HANDSHAKE_VERSIONS,
     MODERN_VERSIONS,
+    NAME_MEMBERS,
     PROTOCOL_VERSION_META,
+    TASK_METHODS,
 )
 from portero.errors import HEADER_MISMATCH, RpcError
 from portero.gateway.wire import decode_value
 
 LEGACY_VERSIONS: Final = frozenset(version.encode() for version in HANDSHAKE_VERSIONS)
-SUPPORTED_VERSIONS: Final = (*reversed(MODERN_VERSIONS), *reversed(HANDSHAKE_VERSIONS))
-"""Newest first."""
 BATCH_VERSION: Final = b"2025-03-26"
 
 _MODERN_JSON: Final = {version.encode(): f'"{version}"'.encode() for version in MODERN_VERSIONS}
-NAME_MEMBERS: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-TASK_METHODS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 _NAMED_BY: Final = {**NAME_MEMBERS, **dict.fromkeys(TASK_METHODS, "taskId")}
 """The member of the params that the header ``Mcp-Name`` repeats."""
 
@@ -39,9 +37,9 @@ def check_modern(
     What is in order is recognised by its bytes, 6 µs sooner than by the SDK, which says what is wrong with the rest.
     """
     if not _in_order(method, params, meta, headers):
-        from portero.gateway import disorder
+        from portero.gateway.disorder import check
 
-        disorder.check(method, params, meta, headers)
+        check(method, params, meta, headers)
 
 
 def _in_order(method: str, params: Mapping[str, Raw], meta: Mapping[str, Raw], headers: Mapping[bytes, bytes]) -> bool:
@@ -67,7 +65,3 @@ def refuse_modern_without_header(meta: Mapping[str, Raw]) -> None:
     version = meta.get(PROTOCOL_VERSION_META)
     if version is not None and decode_value(version, PROTOCOL_VERSION_META) not in HANDSHAKE_VERSIONS:
         raise RpcError(HEADER_MISMATCH, "The MCP-Protocol-Version header is missing.")
-
-
-def unsupported_version_data(requested: object) -> dict[str, object]:
-    return {"supported": list(SUPPORTED_VERSIONS), "requested": requested}

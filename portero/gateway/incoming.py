@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from handlers.inquiries import Inquiries
 from portero.domain.ids import CallId, ClientId
+from portero.domain.mcp import SUPPORTED_VERSIONS, unsupported_version_data
 from portero.errors import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -20,7 +21,6 @@ from portero.gateway import wire
 from portero.gateway.admission import Inbound
 from portero.gateway.backchannel import QUESTION_PREFIX
 from portero.gateway.cancelling import Cancellations
-from portero.gateway.eras import SUPPORTED_VERSIONS, unsupported_version_data
 
 _QUESTION: Final = re.compile(re.escape(QUESTION_PREFIX) + r"([0-9a-z]{16})\.([0-9a-f]{12})")
 

@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from portero.domain.mcp import HANDSHAKE_VERSIONS, TASKS_EXTENSION
+from portero.domain.mcp import HANDSHAKE_VERSIONS, SUPPORTED_VERSIONS, TASKS_EXTENSION
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from portero.gateway.calls import Calls
-from portero.gateway.eras import SUPPORTED_VERSIONS
 from portero.gateway.request import Request
 from portero.gateway.results import Results
 from portero.gateway.services import Services

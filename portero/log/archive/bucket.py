@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from portero.errors import ArchiveError, SegmentDamaged
+from portero.log.archive.place import Bucket
 from portero.log.archive.reading import LARGEST_BYTES
-from portero.log.archive.storage import Bucket
 
 if TYPE_CHECKING:
     from obstore.store import S3Store

@@ -1,14 +1,12 @@
 """Where segments lie: what a folder and an object store have in common."""
 
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-import attrs
-
 from portero.errors import ArchiveError
+from portero.log.archive.place import Bucket
 
 
 class Storage(Protocol):
@@ -28,18 +26,6 @@ class Storage(Protocol):
 
     async def sweep(self) -> None:
         """Removes what a process that died in the middle of ``create`` left behind."""
-
-
-@attrs.frozen
-class Bucket:
-    """A place in an S3-compatible object store. ``options`` are the library's own names; they may hold secrets."""
-
-    name: str
-    prefix: str
-    options: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-
-    def __str__(self) -> str:
-        return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
 
 def storage_at(place: Path | Bucket) -> Storage:
