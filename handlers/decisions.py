@@ -231,7 +231,7 @@ class Decisions:
             state = core.view.rules.get(rule)
             if state is None:
                 raise NotFound(f"There is no rule {rule}.")
-            return (Write(rule_aggregate(rule), None, tuple(rules.decide(state, RemoveRule(by), now))),)
+            return (Write(rule_aggregate(rule), None, tuple(rules.decide(state, RemoveRule(by), now)), ends=True),)
 
         await core.commit(build, actor=by)
 

@@ -58,7 +58,7 @@ class Presence:
         try:
             while not self._waiting.empty():
                 await self._append_report(self._waiting.get_nowait())
-            await self._append(replica_aggregate(replica), ReplicaStopped(replica, reason), ends=True)
+            await self._append(replica_aggregate(replica), ReplicaStopped(replica, reason))
         except LogError as error:
             logger.warning("the end of this replica is not on the log", error=str(error))
 
@@ -74,9 +74,9 @@ class Presence:
                     logger.warning("upstream event waits for the log", aggregate=report.aggregate, error=str(error))
                     await asyncio.sleep(RETRY_SECONDS)
 
-    async def _append(self, aggregate: Aggregate, *events: Event, ends: bool = False, urgent: bool = False) -> None:
+    async def _append(self, aggregate: Aggregate, *events: Event, urgent: bool = False) -> None:
         core = self._core
-        write = Write(aggregate, None, events, ends=ends)
+        write = Write(aggregate, None, events, ends=True)  # it may be killed, and nobody decides by its version
         await core.log.append(write, actor=SYSTEM, now=core.clock(), urgent=urgent)
 
     async def _append_report(self, report: _Report) -> None:

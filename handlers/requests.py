@@ -17,11 +17,11 @@ from handlers.outcomes import Done, Execution, Failed
 from handlers.repeats import refuse_repeats
 from handlers.running import Runner
 from handlers.unsent import Unsent
+from handlers.using import use
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
 from portero.domain.digest import call_digest
-from portero.domain.events import GrantUsed
-from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate, grant_aggregate
+from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate
 from portero.domain.patterns import holds_uri, policy_name
 from portero.domain.policy import Verdict
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, ToolFacts
@@ -269,7 +269,7 @@ class Requests:
         writes: tuple[Write, ...] = (write,)
         grant = command.reason.grant
         if grant is not None and core.view.grants.limited(grant):
-            writes = (write, Write(grant_aggregate(grant), None, (GrantUsed(call),)))
+            writes = (write, use(core, grant, call))
         if stored.request.continued is not None:
             writes = (*writes, stored.request.continued.write(core, call, now))
         if turn is not None:

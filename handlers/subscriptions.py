@@ -111,7 +111,7 @@ class Subscriptions:
     async def call_off(self, client: ClientId, session: SessionId, request: str) -> None:
         """Tells the other replicas that a request of theirs is cancelled; ``request``: digest of its id."""
         core = self._core
-        write = Write(session_aggregate(session), None, (RequestCancelled(client, request),))
+        write = Write(session_aggregate(session), None, (RequestCancelled(client, request),), ends=True)
         await core.log.append(write, actor=Actor("client", client), now=core.clock())
 
     # --- streams ------------------------------------------------------------------------------------------------------
