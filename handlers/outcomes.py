@@ -25,6 +25,11 @@ from portero.errors import (
 FETCHED_SECONDS: Final = 300
 """How long a result is kept for another replica, which fetches it at once."""
 
+ERROR_BYTES: Final = 32_768
+"""An error above this is not for the log, which keeps it for good: its beginning, size and hash are."""
+MESSAGE_CHARACTERS: Final = 4_000
+"""So much of such an error's message, and of any reason, is its beginning."""
+
 METHODS: Final = {
     Kind.TOOL: "tools/call",
     Kind.RESOURCE: "resources/read",
@@ -105,7 +110,8 @@ class Outcome(Struct, frozen=True):
                 attempt, event.is_error, event.result_blob, event.result_bytes, event.result_digest, event.duration_ms
             )
         if isinstance(event, ExecutionFailed):
-            return RecordFailure(attempt, event.error, event.sent, event.duration_ms)
+            values = (event.error, event.sent, event.duration_ms, event.error_bytes, event.error_digest)
+            return RecordFailure(attempt, *values)
         if isinstance(event, ExecutionOutcomeUnknown):
             return RecordUnknown(attempt, event.reason, event.duration_ms)
         return Cancel(event.by, event.reason)
@@ -122,6 +128,7 @@ class _Error(msgspec.Struct, omit_defaults=True):
 
 
 _result_head = msgspec.json.Decoder(_ResultHead)
+_error = msgspec.json.Decoder(_Error)
 
 
 def upstream_params(kind: Kind, name: str, arguments: bytes, extra: bytes | None) -> bytes:
@@ -152,15 +159,32 @@ def error_text(code: int, message: str, data: bytes | None = None) -> str:
     return msgspec.json.encode(_Error(code, message, msgspec.UNSET if data is None else msgspec.Raw(data))).decode()
 
 
+def kept_error(error: str) -> tuple[str, int, str | None]:
+    """What the log keeps of an ExecutionFailed event's ``error``, with size and hash where that is not all."""
+    whole = error.encode()
+    if len(whole) <= ERROR_BYTES:
+        return error, 0, None
+    shown = _error.decode(whole)
+    beginning = error_text(shown.code, f"{_beginning(shown.message)} (of {len(whole)} bytes, the rest is not kept)")
+    return beginning, len(whole), hashlib.sha256(whole).hexdigest()
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= MESSAGE_CHARACTERS else f"{text[:MESSAGE_CHARACTERS]}…"
+
+
 def succeeded(execution: Execution, raw: bytes, replacer: Replacer, duration_ms: int) -> Outcome:
-    """``raw`` is the upstream's result as it came. What a client gets at once is not kept; what it fetches later is."""
+    """``raw`` is the upstream's result as it came. What a client gets at once is not kept; what it fetches later is.
+
+    The log has the hash of either, which costs 0.4 µs for a result of 300 bytes and 5 µs for one of 10,000.
+    """
     result = replacer.to_fake_result(raw)
     kept = execution.kept
     event = ExecutionSucceeded(
         is_error=is_error(result),
         result_blob=f"{execution.call}.result.{execution.attempt}" if kept else None,
         result_bytes=len(result),
-        result_digest=hashlib.sha256(result).hexdigest() if kept else None,
+        result_digest=hashlib.sha256(result).hexdigest(),
         duration_ms=duration_ms,
     )
     return Outcome(event, Done(execution.call, result), result if kept else b"")
@@ -171,15 +195,17 @@ def failed(execution: Execution, error: UpstreamError, replacer: Replacer, durat
     message = replacer.mask_text(str(error))
     if isinstance(error, OutcomeLost) and (execution.asked or not execution.retry_safe):
         text = f"{message.rstrip('.')}. It is not known whether the call took effect, and it is not tried again."
-        return Outcome(ExecutionOutcomeUnknown(message, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, text))
+        lost = ExecutionOutcomeUnknown(_beginning(message), duration_ms)
+        return Outcome(lost, Failed(execution.call, OUTCOME_UNKNOWN, text))
     if isinstance(error, UpstreamUnavailable) and execution.attempt > 1 and not execution.retry_safe:
-        reason = f"It did not run again ({message.rstrip('.')}), and what came of it before is not known"
+        reason = f"It did not run again ({_beginning(message).rstrip('.')}), and what came of it before is not known"
         return Outcome(ExecutionOutcomeUnknown(reason, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, reason))
     code, data = UPSTREAM_UNAVAILABLE, None
     if isinstance(error, UpstreamRefused):
         code, message = error.code, replacer.mask_text(error.message)
         data = replacer.to_fake_result(error.data) if error.data is not None else None
-    event = ExecutionFailed(error_text(code, message, data), not isinstance(error, UpstreamUnavailable), duration_ms)
+    kept, size, digest = kept_error(error_text(code, message, data))
+    event = ExecutionFailed(kept, not isinstance(error, UpstreamUnavailable), duration_ms, size, digest)
     return Outcome(event, Failed(execution.call, code, message, data))
 
 

@@ -77,7 +77,8 @@ def decide(state: Call | None, command: CallCommand, now: Millis, *, locked: boo
 def late(command: RecordSuccess | RecordFailure) -> LateOutcomeRecorded:
     """An upstream's answer as the fact that it came too late."""
     if isinstance(command, RecordFailure):
-        return LateOutcomeRecorded(True, error=command.error, attempt=command.attempt)
+        size, digest = command.error_bytes, command.error_digest
+        return LateOutcomeRecorded(True, None, size, digest, command.error, command.attempt)
     values = (command.is_error, command.result_blob, command.result_bytes, command.result_digest)
     return LateOutcomeRecorded(*values, attempt=command.attempt)
 
@@ -195,7 +196,8 @@ def _fail(state: Call, command: RecordFailure, now: Millis, locked: bool) -> Cal
     """Also for a call that waits to run: whoever was to start it found that it cannot be sent."""
     unsent = not command.sent and state.status is Status.QUEUED and command.attempt == state.attempt
     if unsent or _is_current(state, command.attempt):
-        return not_run(state, ExecutionFailed(command.error, command.sent, command.duration_ms))
+        values = (command.error, command.sent, command.duration_ms, command.error_bytes, command.error_digest)
+        return not_run(state, ExecutionFailed(*values))
     return _too_late(state, command)
 
 

@@ -13,7 +13,7 @@ from portero.errors import UPSTREAM_UNAVAILABLE
 
 
 class _Error(Struct):
-    message: str
+    message: str = "unknown error"
 
 
 _error: Final = msgspec.json.Decoder(_Error)

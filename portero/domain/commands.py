@@ -88,6 +88,9 @@ class RecordFailure(Struct, frozen=True):
     error: str
     sent: bool
     duration_ms: int
+    error_bytes: int = 0
+    error_digest: str | None = None
+    """These two as in ``ExecutionFailed``."""
 
 
 class RecordUnknown(Struct, frozen=True):

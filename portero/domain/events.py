@@ -125,7 +125,7 @@ class ExecutionSucceeded(Struct, frozen=True):
     """Where the result after replacement is kept, for a time, beside the log; None: nobody fetches it later."""
     result_bytes: int = 0
     result_digest: str | None = None
-    """SHA-256, hex, of the result that is kept: what remains of it once its time is over."""
+    """SHA-256, hex, of the result as the client gets it, whether it is kept or not."""
     duration_ms: int = 0
 
 
@@ -133,9 +133,11 @@ class ExecutionFailed(Struct, frozen=True):
     """The call ended without a result and without doubt: refused by the upstream, or never sent."""
 
     error: str
-    """JSON object {code, message, data?} after replacement, as the client gets it."""
+    """JSON object {code, message, data?} after replacement; the beginning, where the next two measure all of it."""
     sent: bool
     duration_ms: int = 0
+    error_bytes: int = 0
+    error_digest: str | None = None
 
 
 class ExecutionOutcomeUnknown(Struct, frozen=True):
@@ -153,7 +155,7 @@ class LateOutcomeRecorded(Struct, frozen=True):
     result_bytes: int = 0
     result_digest: str | None = None
     error: str | None = None
-    """JSON object {code, message, data?} when the answer was no result."""
+    """JSON object {code, message, data?} when it was no result; if too long, as in ExecutionFailed, measured above."""
     attempt: int = 0
     """Which attempt it answers; 0: the only one."""
 

@@ -1,14 +1,16 @@
 """A client's request: nothing is sent before it stands on the log, and what stands there unsent says so."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from handlers.outcomes import Done, Failed
 from handlers.requests import Pending, Refused
-from portero.domain.events import ExecutionFailed, ToolCallRequested
+from portero.domain.events import ExecutionFailed, ExecutionSucceeded, ToolCallRequested
 from portero.domain.ids import call_aggregate
 from portero.domain.values import Action, Kind, Status, Tier
 from portero.errors import LogUnavailable, LogUncertain
@@ -200,3 +202,35 @@ async def test_an_error_of_the_upstream_reaches_client_and_log(valkey: Place) ->
         assert (answer.code, answer.message) == (17, "no way")
         call = await replica.only(Status.ERROR)
         assert "no way" in str(call.error)
+
+
+async def test_what_an_allowed_call_brought_can_be_proved_though_nobody_keeps_it(valkey: Place) -> None:
+    async with open_replica(valkey, policies=ALLOW_ALL) as replica:
+        answer = await replica.call(id="a", say="hello")
+        assert isinstance(answer, Done)
+        ended = (await replica.events(answer.call))[-1].event
+        assert isinstance(ended, ExecutionSucceeded)
+        assert ended.result_blob is None
+        assert (ended.result_bytes, ended.result_digest) == (len(answer.result), sha256(answer.result).hexdigest())
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_of_an_endless_error_the_log_keeps_the_beginning_with_size_and_hash(valkey: Place, asked: bool) -> None:
+    text = "no way, " * 20_000
+    async with open_replica(valkey, policies={} if asked else ALLOW_ALL) as replica:
+        if asked:
+            await replica.decisions.set_rule("up/*", Action.ASK, ADMIN)
+            call = (await replica.becomes(await replica.approved(id="a", fail=text), Status.ERROR)).id
+        else:
+            answer = await replica.call(id="a", fail=text)
+            assert isinstance(answer, Failed)
+            assert answer.message == text, "who waits for it gets all of it"
+            call = answer.call
+        ended = (await replica.events(call))[-1].event
+        assert isinstance(ended, ExecutionFailed)
+        assert len(ended.error) < 5_000
+        kept = json.loads(ended.error)
+        assert (kept["code"], kept["message"][:4_000]) == (17, text[:4_000])
+        whole = json.dumps({"code": 17, "message": text}, separators=(",", ":")).encode()
+        assert (ended.error_bytes, ended.error_digest) == (len(whole), sha256(whole).hexdigest())
+        assert str(len(whole)) in kept["message"]

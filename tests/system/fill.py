@@ -1,6 +1,7 @@
 """A process that writes many finished calls to the log of the folder it runs in, as a year of use would."""
 
 import asyncio
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -27,7 +28,8 @@ async def fill(log: Log, calls: int) -> None:
         )
         actor = Actor("client", "default")
         await log.append(Write(call_aggregate(identity), 0, events), actor=actor, now=now)
-        ended = ExecutionSucceeded(is_error=False, result_bytes=20, duration_ms=1)
+        digest = hashlib.sha256(identity.encode()).hexdigest()
+        ended = ExecutionSucceeded(is_error=False, result_bytes=20, result_digest=digest, duration_ms=1)
         await log.append(Write(call_aggregate(identity), 3, (ended,), ends=True), actor=actor, now=now)
 
     numbers = iter(range(calls))
