@@ -41,8 +41,10 @@ PATIENCE: Final = 50
 """So many segments wait at most: half a million events, 200 MB in the store, which a rush makes in a minute."""
 ROOM_FOR: Final = 10
 """So many wait whatever the store's memory; more only while it is less than half full."""
+TOO_MANY: Final = 2 * PATIENCE
+"""More segments than this wait only where the archivist cannot do its work: it never waits when it sees so many."""
 LATE: Final = 3
-"""Overdue is what waits so many times longer than it should, or so many times more than it may."""
+"""Overdue is also what waits so many times longer than it should."""
 GRACE_MS: Final = 300_000
 
 
@@ -274,5 +276,5 @@ class Archiving:
         if lag <= 1 or self._waits is None or self._waits[0] != last:  # one: the event that names the newest segment
             self._waits = (last, now)
         waited = now - self._waits[1]
-        overdue = lag > LATE * PATIENCE * rules.events or waited > LATE * rules.after_ms + GRACE_MS
+        overdue = lag > TOO_MANY * rules.events or waited > LATE * rules.after_ms + GRACE_MS
         return telemetry.ArchiveSample(lag, overdue=overdue)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from portero.log.archive import Bucket
-from tests.stores import eventually, free_port
+from tests.cli.home import Home
+from tests.stores import Place, eventually, free_port
 
 MOTO = Path(__file__).parents[2] / ".tools" / "moto" / "bin" / "moto_server"
 KEYS = {"access_key_id": "AKIAPORTERO", "secret_access_key": "a-secret-of-the-object-store", "region": "us-east-1"}
@@ -63,3 +64,8 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Bucket:
         return tmp_path / "archive"
     found: Bucket = request.getfixturevalue("bucket")
     return found
+
+
+@pytest.fixture
+def home(valkey: Place, tmp_path: Path) -> Home:
+    return Home(tmp_path, valkey, {"PORTERO_ARCHIVE": str(tmp_path / "archive")})

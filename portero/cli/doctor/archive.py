@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from handlers.archiving import GRACE_MS, LATE, PATIENCE, archive_place
+from handlers.archiving import GRACE_MS, LATE, TOO_MANY, archive_place
 from portero.cli.doctor.finding import Finding, fail, ok, warn
 from portero.cli.session import Session
 from portero.cli.times import now, span
@@ -34,7 +34,7 @@ def progress(session: Session) -> Iterator[Finding]:
     archived = view.archived or NOTHING
     waiting, age = view.seq - archived.last, now() - archived.at
     todo = "See why in the gateway's log: it says `nothing is archived`."
-    if waiting > LATE * PATIENCE * rules.events:
+    if waiting > TOO_MANY * rules.events:
         yield warn("archive", f"{waiting} events wait to be archived, {waiting // rules.events} segments' worth", todo)
     elif archived.last and waiting > 1 and age > LATE * rules.after_ms + GRACE_MS and _gone_on(session, age):
         yield warn("archive", f"{waiting} events wait, and the last segment was written {span(age)} ago", todo)

@@ -11,11 +11,11 @@ from portero.cli.output import Output, json_option
 from portero.cli.place import Place, find_place
 from portero.cli.session import open_session, quiet_logs
 from portero.cli.text import visible
-from portero.domain.ids import Millis, grant_aggregate
+from portero.domain.ids import Millis, grant_aggregate, rule_aggregate
 from portero.errors import ArchiveError, StoreError
 from portero.log.archive import Archive, Storage
 from portero.log.archive.seam import audit
-from portero.log.restoring import Restored, archived_events
+from portero.log.restoring import Restored, Versions, archived_events
 from portero.log.restoring import restore as bring_back
 from projections import View
 
@@ -36,10 +36,13 @@ async def _restore(out: Output) -> int:
     place = find_place()
     storage = storage_configured(place)
     archive = await _whole(storage)
-    view = View()
+    view, versions = View(), Versions()
     async for events in archived_events(archive):
         view.apply(events)
-    await _fill(place, archive, view)
+        versions.add(events)
+        versions.drop("grant", {grant_aggregate(grant.id) for grant in view.grants})
+    versions.drop("rule", {rule_aggregate(rule.id) for rule in view.rules})
+    await _fill(place, archive, view, versions)
     async with open_session(place) as session:
         ended = await settle_restored(session.core, session.by)
         await session.catch_up()
@@ -64,10 +67,11 @@ async def _whole(storage: Storage) -> Archive:
     return archive
 
 
-async def _fill(place: Place, archive: Archive, view: View) -> None:
+async def _fill(place: Place, archive: Archive, view: View, versions: Versions) -> None:
     timers = {grant_aggregate(grant.id): grant.expires_at for grant in view.grants.active(Millis(0))}
     async with log_of(place, archive=False) as log:
         if log.position.seq:
             raise StoreError(f"The store holds a log of {log.position.seq} events. Nothing is restored over it.")
-        back = Restored(archive.log, view.seq, view.entry, view.policy_version, view.snapshot(), timers)
+        folded = (view.seq, view.entry, view.policy_version, view.snapshot())
+        back = Restored(archive.log, *folded, timers, versions.lasting)
         await bring_back(log, back)
