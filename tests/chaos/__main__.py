@@ -10,8 +10,8 @@ from pathlib import Path
 import structlog
 
 from tests.chaos.checker import Violation, check
-from tests.chaos.cluster import POLICIES, REPEATABLE
-from tests.chaos.history import load, rules_of
+from tests.chaos.cluster import RULES
+from tests.chaos.history import load
 from tests.chaos.run import Options, run
 from tests.stores import REDIS, VALKEY
 
@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--judge", action="store_true", help="only judge again what an earlier run has left there")
     given = parser.parse_args()
     if given.judge:
-        return told(check(load(given.folder, rules_of(POLICIES, REPEATABLE))))
+        return told(check(load(given.folder, RULES)))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     seed = given.seed if given.seed is not None else int(time.time())
     options = Options(

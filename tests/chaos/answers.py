@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-LOG_UNAVAILABLE, UPSTREAM_UNAVAILABLE, OUTCOME_UNKNOWN = 4503, 4502, 4504
+LOG_UNAVAILABLE, OUTCOME_UNKNOWN = 4503, 4504
 CANCELLED, INTERNAL, INVALID = -32800, -32603, -32602
 
 
@@ -15,7 +15,8 @@ class Told:
     """``kind`` of the answer to a call:
 
     done (with the tool's own result), pending (a person is asked; ``task``), refused (by policy), unsent (nothing was
-    executed), unknown (it may have happened), failed (an error in between), cancelled, broken (Portero itself failed).
+    executed), unsaid (it may not even have been taken), unknown (it may have happened), failed (an error in between),
+    cancelled, broken (Portero itself failed).
     """
 
     kind: str
@@ -44,14 +45,17 @@ def _of_error(code: int, message: str) -> Told:
     if code == 0 or "failed on this request" in message:
         return Told("broken", text=message)
     if code == LOG_UNAVAILABLE:
-        return Told("unknown" if "The call was sent" in message else "unsent", text=message)
-    if code == UPSTREAM_UNAVAILABLE:
-        return Told("unsent" if "nothing was sent" in message else "failed", text=message)
-    if code == OUTCOME_UNKNOWN:
-        return Told("unknown", text=message)
-    if code == CANCELLED:
-        return Told("cancelled", text=message)
-    return Told("unsent" if code == INVALID else "failed", text=message)
+        kind = next((kind for words, kind in LOG_AWAY.items() if words in message), "unsent")
+    elif code == OUTCOME_UNKNOWN:
+        kind = "unknown"
+    elif "nothing was sent" in message or "was not run" in message:
+        kind = "unsent"
+    else:
+        kind = {CANCELLED: "cancelled", INVALID: "unsent"}.get(code, "failed")
+    return Told(kind, text=message)
+
+
+LOG_AWAY = {"not known whether the call was taken": "unsaid", "The call was sent": "unknown"}
 
 
 ENDED_TASKS = {"cancelled": "cancelled", "failed": "error"}

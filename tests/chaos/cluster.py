@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from tests.chaos.history import rules_of
 from tests.log.proxy import Proxy
 from tests.stores import Server, free_port
 from tests.system.place import EFFECTS, Place
@@ -31,7 +32,11 @@ POLICIES = {
     },
     "defaultPolicy": "require-approval",
 }
-REPEATABLE = frozenset(f"{server}/{tool}" for server in ("fx", "web") for tool in ("look", "peek", "again"))
+SOLO = "solo"
+"""The server of which there is one instance for all."""
+SERVERS = ("fx", "web", SOLO)
+REPEATABLE = frozenset(f"{server}/{tool}" for server in SERVERS for tool in ("look", "peek", "again"))
+RULES = rules_of(POLICIES, REPEATABLE, [SOLO])
 START_SECONDS = 60.0
 
 
@@ -84,13 +89,17 @@ class Process:
             self._process.kill()
             self.codes.append(self._process.wait())
 
-    def children(self) -> list[int]:
-        """Processes that it has started itself. Source: the field ``ppid`` of /proc/PID/stat."""
+    def children(self, having: str = "") -> list[int]:
+        """Processes that it has started itself, with ``having`` in their command line.
+
+        Source: the field ``ppid`` of /proc/PID/stat, and /proc/PID/cmdline.
+        """
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
                 if self.alive and int(stat.read_text().rpartition(")")[2].split()[1]) == self.pid:
-                    found.append(int(stat.parent.name))
+                    words = stat.with_name("cmdline").read_bytes().decode(errors="replace")
+                    found += [int(stat.parent.name)] if having in words else []
         return found
 
 
@@ -140,9 +149,11 @@ class Cluster:
         self.web_port = free_port()
         self.place = Place()
         self.folder = self.place.folder
-        fx = {"name": "fx", "command": sys.executable, "args": [str(EFFECTS), str(self.effects)], "timeoutSeconds": 20}
+        local = {"command": sys.executable, "timeoutSeconds": 20}
+        fx = {"name": "fx", **local, "args": [str(EFFECTS), str(self.effects)]}
         web = {"name": "web", "url": f"http://127.0.0.1:{self.web_port}/mcp", "timeoutSeconds": 20}
-        self.place.configure("mcps", {"mcps": [fx, web]})
+        solo = {"name": SOLO, **local, "args": [str(EFFECTS), str(self.effects), "alone", SOLO], "instances": "one"}
+        self.place.configure("mcps", {"mcps": [fx, web, solo]})
         self.place.configure("policies", POLICIES)
         command = [sys.executable, str(EFFECTS), str(self.effects), str(self.web_port)]
         self.web = Process("web", command, self.folder, self.place.env)
@@ -182,6 +193,10 @@ class Cluster:
                 shutil.copy(self.store.folder / "log", self._keep / "store.log")
         self.store.stop()
         self.place.__exit__()
+
+    def owner(self) -> Replica | None:
+        """The one that runs the server of which there is one instance; None while none does."""
+        return next((replica for replica in self.replicas if replica.children(SOLO)), None)
 
     def heal(self) -> None:
         """Ends every disturbance but that processes are not there."""

@@ -7,7 +7,7 @@ from portero.domain.values import Status
 from tests.chaos.people import Person
 from tests.chaos.work import Tasks
 
-MOODS = ("*/moody", "fx/moody", "web/*", "*/do")
+MOODS = ("*/moody", "fx/moody", "web/*", "solo/*", "*/do")
 
 
 class Deciding:

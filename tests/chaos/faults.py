@@ -5,13 +5,15 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from tests.chaos.cluster import Cluster, Replica, end
+from tests.chaos.cluster import SOLO, Cluster, Replica, end
 from tests.chaos.journal import Journal, now
-from tests.chaos.plan import SHARED, Fault
+from tests.chaos.plan import OWNER, SHARED, Fault
 from tests.log.proxy import REPLIES, REQUESTS
 
 STOP_SECONDS: Final = 30.0
 """A replica that is told to stop has ended by then, whatever its store does."""
+SWITCH: Final = "deadman.py"
+"""In the command line of the process that guards the server of which there is one instance."""
 
 
 class Faults:
@@ -30,7 +32,10 @@ class Faults:
                 group.create_task(self._do(fault))
 
     async def _do(self, fault: Fault) -> None:
-        replica = self._cluster.replicas[fault.target]
+        found = self._cluster.owner() if fault.kind in OWNER else self._cluster.replicas[fault.target]
+        if found is None:
+            return
+        replica = found
         about = fault.kind if fault.kind in SHARED else replica.name
         group = about.partition("-")[0]
         if group in self._busy:
@@ -38,7 +43,7 @@ class Faults:
         self._busy.add(group)
         began = now()
         try:
-            await self._kinds(replica)[fault.kind](fault.seconds)
+            await self._kinds(replica)[fault.kind.removeprefix("owner-")](fault.seconds)
         finally:
             self._busy.discard(group)
             self._journal.note("fault", group, fault.kind, began, {"seconds": fault.seconds}, tool=fault.kind)
@@ -54,6 +59,8 @@ class Faults:
             "slow": lambda seconds: _slow(replica, seconds),
             "refuse": lambda seconds: _refuse(replica, seconds),
             "child": lambda seconds: _child(replica),
+            "server": lambda seconds: _child(replica, SOLO),
+            "switch": lambda seconds: _child(replica, SWITCH),
             "store-kill": lambda seconds: self._store(signal.SIGKILL, seconds),
             "store-term": lambda seconds: self._store(signal.SIGTERM, seconds),
             "store-hang": self._store_hang,
@@ -141,6 +148,6 @@ async def _refuse(replica: Replica, seconds: float) -> None:
     replica.proxy.refuses = False
 
 
-async def _child(replica: Replica) -> None:
-    for pid in replica.children():
+async def _child(replica: Replica, having: str = "") -> None:
+    for pid in replica.children(having):
         end(pid)

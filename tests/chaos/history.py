@@ -4,7 +4,7 @@ Decoded here by a few lines of its own: what judges Portero must not read the lo
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,19 @@ class Effect:
     id: str
     pid: int
     at: int
+    line: int = 0
+    """Of the file: one process of several writes before another."""
+
+
+@attrs.frozen
+class Birth:
+    """A process of a server of which there must be one has begun; ``alone`` False: another one was there still."""
+
+    server: str
+    pid: int
+    at: int
+    line: int
+    alone: bool = True
 
 
 @attrs.frozen
@@ -64,11 +77,13 @@ class Seen:
 
 @attrs.frozen
 class Rules:
-    """What holds in a run: the policies of the configuration, and the tools that may run more than once."""
+    """What holds in a run: the policies of the configuration, the tools that may run more than once, and the servers
+    of which there is one instance."""
 
     policies: Mapping[str, str]
     default: str
     repeatable: frozenset[str]
+    single: frozenset[str] = frozenset()
 
 
 @attrs.frozen
@@ -80,6 +95,7 @@ class History:
     seen: tuple[Seen, ...]
     rules: Rules
     quiet_at: int
+    births: tuple[Birth, ...] = ()
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -100,19 +116,33 @@ def entry_of(identity: str, fields: Mapping[str, str]) -> Entry:
     )
 
 
+BIRTHS = {"begins": True, "twin": False}
+
+
 def read_effects(file: Path) -> tuple[Effect, ...]:
     """One a line: tool, id, process, time."""
+    return tuple(effect for effect in _lines(file) if effect.tool not in BIRTHS)
+
+
+def read_births(file: Path) -> tuple[Birth, ...]:
+    """From the same file: how it was, server, process, time."""
+    lines = (line for line in _lines(file) if line.tool in BIRTHS)
+    return tuple(Birth(line.id, line.pid, line.at, line.line, BIRTHS[line.tool]) for line in lines)
+
+
+def _lines(file: Path) -> Iterator[Effect]:
     lines = file.read_text().splitlines() if file.exists() else []
-    return tuple(Effect(tool, identity, int(pid), int(at)) for tool, identity, pid, at in map(str.split, lines))
+    for number, (what, identity, pid, at) in enumerate(map(str.split, lines), 1):
+        yield Effect(what, identity, int(pid), int(at), number)
 
 
 def read_seen(file: Path) -> tuple[Seen, ...]:
     return tuple(Seen(**json.loads(line)) for line in file.read_text().splitlines())
 
 
-def rules_of(policies: Mapping[str, Any], repeatable: Iterable[str]) -> Rules:
+def rules_of(policies: Mapping[str, Any], repeatable: Iterable[str], single: Iterable[str]) -> Rules:
     """From the content of ``policies.json``."""
-    return Rules(dict(policies["policies"]), policies["defaultPolicy"], frozenset(repeatable))
+    return Rules(dict(policies["policies"]), policies["defaultPolicy"], frozenset(repeatable), frozenset(single))
 
 
 def save(history: History, folder: Path) -> None:
@@ -126,4 +156,5 @@ def load(folder: Path, rules: Rules) -> History:
     lines = (folder / "log.jsonl").read_text().splitlines()
     log = tuple(Entry(**json.loads(line)) for line in lines)
     quiet_at = int((folder / "quiet_at").read_text())
-    return History(log, read_effects(folder / "effects"), read_seen(folder / "seen.jsonl"), rules, quiet_at)
+    effects = folder / "effects"
+    return History(log, read_effects(effects), read_seen(folder / "seen.jsonl"), rules, quiet_at, read_births(effects))

@@ -50,6 +50,16 @@ FENCE = Mutant(
         ),
     ),
 )
+OWNER = Mutant(
+    "owner-fence",
+    (
+        (
+            "portero/log/append.lua",
+            "if code == 1 and expected and expected ~= version then",
+            "if code == 1 and expected and events > 0 and expected ~= version then",
+        ),
+    ),
+)
 ATTEMPT = Mutant(
     "attempt",
     (

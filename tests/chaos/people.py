@@ -9,9 +9,12 @@ from typing import Any
 
 from handlers.decisions import Decided
 from portero.app import Connected, connected
-from portero.domain.ids import CallId, GrantId, RuleId
-from portero.domain.values import Action, Actor, Resolution
+from portero.domain import owner as owners
+from portero.domain.commands import TakeOwnership
+from portero.domain.ids import CallId, GrantId, RuleId, owner_aggregate
+from portero.domain.values import SYSTEM, Action, Actor, Resolution
 from portero.errors import PorteroError
+from portero.log import Write
 from portero.settings import load
 from tests.chaos.journal import Journal, now
 from tests.system.place import Place
@@ -77,6 +80,16 @@ class Person:
             return int((await on_call[verb]()).seq)
         await on_policy[verb]()
         return None
+
+    async def take_over(self, upstream: str) -> None:
+        """As a replica does that runs this server from now on, were there one of that name."""
+        core = self.base.core
+        await core.catch_up()
+        owner, now = core.view.owners.get(upstream), core.clock()
+        command = TakeOwnership(core.log.replica, owner.epoch + 1 if owner is not None else 1)
+        version = owner.version if owner is not None else 0
+        write = Write(owner_aggregate(upstream), version, tuple(owners.decide(owner, command, now)))
+        await core.log.append(write, actor=SYSTEM, now=now)
 
     # --- by the command line ------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import httpx
 
 from tests.chaos import answers
 from tests.chaos.clients import Clients
-from tests.chaos.cluster import Cluster, Replica
+from tests.chaos.cluster import SOLO, Cluster, Replica
 from tests.chaos.journal import Journal, now
 from tests.chaos.people import Person
 from tests.chaos.tail import Tail
@@ -57,6 +57,17 @@ class Races:
         for rule in list(self._person.base.core.view.rules):
             await self._person.decide("unrule", rule.id)
 
+    async def an_owner_that_does_not_know_of_the_next(self, on: Replica, name: str) -> None:
+        """Another takes over the server that this replica runs for all, and here that was not heard of yet."""
+        await self._made_owner(on)
+        await self._call(on, f"{SOLO}/do", f"{name}.before")
+        on.proxy.hold(REPLIES, of=FOLLOWER)
+        await self._person.take_over(SOLO)
+        calling = asyncio.create_task(self._call(on, f"{SOLO}/do", name))
+        await self._refused_or_done(on, calling)
+        on.proxy.release(REPLIES)
+        await calling
+
     async def a_runner_that_dies(self, on: Replica, name: str) -> None:
         """A replica is killed with a call under way; another must say that its outcome is unknown."""
         calling = asyncio.create_task(self._call(on, "fx/do", name, seconds=60))
@@ -89,6 +100,18 @@ class Races:
         on.signal(signal.SIGSTOP)
         await self._until(lambda: self._has(name, "ExecutionOutcomeUnknown"), 20)
         return calling
+
+    async def _made_owner(self, on: Replica) -> None:
+        """Whoever else runs that server stands still until this one does."""
+        owner = None
+        async with asyncio.timeout(30):
+            while (owner := self._cluster.owner()) is None:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
+            if owner is not on:
+                owner.signal(signal.SIGSTOP)
+                while on is not self._cluster.owner():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+                owner.signal(signal.SIGCONT)
 
     async def _call(self, on: Replica, tool: str, name: str, seconds: float = 0) -> dict[str, Any]:
         """Noted like those of the long runs; empty when no answer came."""

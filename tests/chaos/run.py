@@ -14,10 +14,10 @@ from tests.chaos import record, views
 from tests.chaos.checker import Violation, check
 from tests.chaos.checker.lives import OPEN, lives_of
 from tests.chaos.checker.times import standing_grants
-from tests.chaos.cluster import POLICIES, REPEATABLE, Cluster
+from tests.chaos.cluster import RULES, Cluster
 from tests.chaos.deciding import Deciding
 from tests.chaos.faults import STOP_SECONDS, Faults
-from tests.chaos.history import History, read_effects, rules_of, save
+from tests.chaos.history import History, read_births, read_effects, save
 from tests.chaos.journal import Journal, now
 from tests.chaos.people import Person
 from tests.chaos.plan import Fault, plan
@@ -88,8 +88,9 @@ async def run(options: Options) -> Verdict:
             tuple(tail.entries),
             read_effects(cluster.effects),
             tuple(journal.seen),
-            rules_of(POLICIES, REPEATABLE),
+            RULES,
             quiet_at,
+            read_births(cluster.effects),
         )
         save(history, folder)
         problems += [Violation("Portero does not fail in itself", "output", line) for line in tracebacks(cluster)]
@@ -159,5 +160,7 @@ def figures(history: History) -> dict[str, int]:
         found[name] = found.get(name, 0) + 1
     for life in lives:
         found[life.status] = found.get(life.status, 0) + 1
+    found["owners of the one"] = sum(entry.type == "OwnershipTaken" for entry in history.log)
+    found["processes of the one"] = len(history.births)
     found["attempts beyond the first"] = sum(max(0, life.attempts - 1) for life in lives)
     return found

@@ -7,14 +7,15 @@ from typing import Any
 import attrs
 
 from tests.chaos.checker import check
-from tests.chaos.history import Effect, Entry, History, Rules, Seen
+from tests.chaos.history import Birth, Effect, Entry, History, Rules, Seen
 
 RULES = Rules(
-    {"fx/do": "allow", "fx/look": "allow", "fx/peek": "require-approval", "fx/forbidden": "deny"},
+    {"*/do": "allow", "*/look": "allow", "fx/peek": "require-approval", "fx/forbidden": "deny"},
     "require-approval",
-    frozenset({"fx/look", "fx/peek"}),
+    frozenset({"fx/look", "fx/peek", "solo/look"}),
+    frozenset({"solo"}),
 )
-LEASE_MS, APPROVAL_MS = 1_000, 10_000
+LEASE_MS, APPROVAL_MS, WAIT_MS = 1_000, 10_000, 5_000
 PERSON = {"kind": "cli", "id": "ada", "name": "Ada"}
 SYSTEM = {"kind": "system", "id": "portero", "name": "Portero"}
 
@@ -26,14 +27,15 @@ class Tape:
     now: int = 1_000_000
     log: list[Entry] = attrs.field(factory=list)
     effects: list[Effect] = attrs.field(factory=list)
+    births: list[Birth] = attrs.field(factory=list)
     seen: list[Seen] = attrs.field(factory=list)
     versions: Counter[str] = attrs.field(factory=Counter)
 
-    def event(self, aggregate: str, type: str, **data: Any) -> Entry:
+    def event(self, aggregate: str, type: str, *, where: str = "r1", **data: Any) -> Entry:
         self.now += 1_000
         self.versions[aggregate] += 1
         entry = Entry(
-            len(self.log) + 1, aggregate, self.versions[aggregate], type, self.now, "r1", data, PERSON, f"{self.now}-0"
+            len(self.log) + 1, aggregate, self.versions[aggregate], type, self.now, where, data, PERSON, f"{self.now}-0"
         )
         self.log.append(entry)
         return entry
@@ -58,18 +60,20 @@ class Tape:
     def approved(self, call: str) -> None:
         self.event(f"call/{call}", "CallApproved", by=PERSON)
 
-    def started(self, call: str, attempt: int = 1, *, retry_safe: bool = False) -> None:
+    def started(self, call: str, attempt: int = 1, *, retry_safe: bool = False, where: str = "r1") -> None:
         lease = self.now + 1_000 + LEASE_MS
-        self.event(
-            f"call/{call}", "ExecutionStarted", attempt=attempt, lease_until=lease, retry_safe=retry_safe, replica="r1"
-        )
+        data = {"attempt": attempt, "lease_until": lease, "retry_safe": retry_safe, "replica": where}
+        self.event(f"call/{call}", "ExecutionStarted", where=where, **data)
 
-    def ran(self, call: str, tool: str = "do") -> None:
+    def ran(self, call: str, tool: str = "do", pid: int = 1) -> None:
         """Its effect; no event."""
-        self.effects.append(Effect(tool, call, 1, self.now))
+        self.effects.append(Effect(tool, call, pid, self.now, self._line()))
 
-    def succeeded(self, call: str) -> None:
-        self.event(f"call/{call}", "ExecutionSucceeded", is_error=False)
+    def _line(self) -> int:
+        return len(self.effects) + len(self.births) + 1
+
+    def succeeded(self, call: str, where: str = "r1") -> None:
+        self.event(f"call/{call}", "ExecutionSucceeded", where=where, is_error=False)
 
     def failed(self, call: str, *, sent: bool) -> None:
         self.event(f"call/{call}", "ExecutionFailed", sent=sent)
@@ -91,6 +95,32 @@ class Tape:
         self.allowed(call, tool)
         self.ran(call)
         self.succeeded(call)
+
+    # --- of the server of which there is one instance ---------------------------------------------------------------
+
+    def taken(self, where: str, epoch: int, pid: int | None = None) -> None:
+        """A replica takes it over, and starts a process of it."""
+        self.event("owner/solo", "OwnershipTaken", where=where, replica=where, epoch=epoch)
+        if pid is not None:
+            self.born(pid)
+
+    def given_back(self, where: str, epoch: int) -> None:
+        self.event("owner/solo", "OwnershipEnded", where=where, replica=where, epoch=epoch, reason="Portero stops")
+
+    def born(self, pid: int, *, alone: bool = True) -> None:
+        self.births.append(Birth("solo", pid, self.now, self._line(), alone))
+
+    def waits(self, call: str, tool: str = "solo/do") -> None:
+        """Allowed, and to be started by the server's owner."""
+        self.requested(call, tool, "allow")
+        self.event(f"call/{call}", "ExecutionQueued", wait_ms=WAIT_MS)
+
+    def served(self, call: str, where: str, pid: int) -> None:
+        """It waits, and its owner runs it."""
+        self.waits(call)
+        self.started(call, where=where)
+        self.ran(call, pid=pid)
+        self.succeeded(call, where)
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
@@ -117,7 +147,8 @@ class Tape:
     # --- the verdict --------------------------------------------------------------------------------------------------
 
     def history(self, quiet_ms: int = 0) -> History:
-        return History(tuple(self.log), tuple(self.effects), tuple(self.seen), RULES, self.now + quiet_ms)
+        quiet_at, births = self.now + quiet_ms, tuple(self.births)
+        return History(tuple(self.log), tuple(self.effects), tuple(self.seen), RULES, quiet_at, births)
 
     def broken(self, quiet_ms: int = 0) -> set[str]:
         """The promises that the checker finds broken."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import mutants
-from tests.chaos.checker import Violation, check, lives, policy
-from tests.chaos.cluster import POLICIES, REPEATABLE, Cluster, Replica
-from tests.chaos.history import History, read_effects, rules_of
+from tests.chaos.checker import Violation, check, lives, owners, policy
+from tests.chaos.cluster import RULES, Cluster, Replica
+from tests.chaos.history import History, read_births, read_effects
 from tests.chaos.journal import Journal, now
 from tests.chaos.mutants import Mutant
 from tests.chaos.people import Person
@@ -27,6 +27,7 @@ SAFEGUARDS: Sequence[tuple[Mutant, Race, str]] = (
     (mutants.POLICY, Races.a_denial_unheard_of, policy.STARTED),
     (mutants.FENCE, Races.a_runner_that_sleeps, lives.LIVES),
     (mutants.ATTEMPT, Races.a_runner_that_sleeps_through_the_next_attempt, lives.LIVES),
+    (mutants.OWNER, Races.an_owner_that_does_not_know_of_the_next, owners.OWNED),
     (mutants.LEASE, Races.a_runner_that_dies, lives.ENDS),
 )
 
@@ -41,9 +42,8 @@ class Trial:
 
     def verdict(self) -> list[Violation]:
         self._tail.read()
-        effects = read_effects(self._cluster.effects)
-        rules = rules_of(POLICIES, REPEATABLE)
-        return check(History(tuple(self._tail.entries), effects, tuple(self._journal.seen), rules, now()))
+        effects, births = read_effects(self._cluster.effects), read_births(self._cluster.effects)
+        return check(History(tuple(self._tail.entries), effects, tuple(self._journal.seen), RULES, now(), births))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.chaos.plan import REPLICA, SHARED, plan
+from tests.chaos.plan import OWNER, REPLICA, SHARED, plan
 from tests.chaos.run import Options, run
 
 OPTIONS = Options(seed=1245, seconds=12, workers=6, every=0.9, lease=2, approval=4, settle=40)
@@ -15,7 +15,7 @@ def test_the_same_seed_makes_the_same_plan_and_another_another() -> None:
     one, again, other = (plan(seed, 60, replicas=3, lease=2, every=1) for seed in (1, 1, 2))
     assert one == again != other
     everything = {fault.kind for seed in range(20) for fault in plan(seed, 60, replicas=3, lease=2, every=1)}
-    assert everything == {*REPLICA, *SHARED}
+    assert everything == {*REPLICA, *SHARED, *OWNER}
 
 
 @pytest.mark.timeout(240)

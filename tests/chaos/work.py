@@ -10,7 +10,7 @@ import httpx
 
 from tests.chaos import answers
 from tests.chaos.clients import Clients
-from tests.chaos.cluster import Cluster
+from tests.chaos.cluster import SERVERS, Cluster
 from tests.chaos.journal import Journal, now
 
 ALLOWED = ("do", "do", "moody", "look")
@@ -101,12 +101,12 @@ class Worker:
         await self._noted("call", where, arguments["id"], tool, asking)
 
     def _request(self, name: str, seconds: float | None = None) -> tuple[str, dict[str, Any]]:
-        """A tool on one of the two upstreams, and arguments that no other call has."""
+        """A tool on one of the upstreams, and arguments that no other call has."""
         self._count += 1
         if seconds is None:
             often = (40, 20, 20, 15) if name in ASKED else (60, 30, 10, 4)
             seconds = self._chance.choices((0.0, 0.05, 0.5, 4.0), often)[0]
-        tool = f"{self._chance.choice(('fx', 'web'))}/{name}"
+        tool = f"{self._chance.choice(SERVERS)}/{name}"
         return tool, {"id": f"{self.name}.{self._count}", "seconds": seconds}
 
     # --- tasks --------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """An upstream whose every effect can be counted: a tool leaves a line in a file before it answers. Legacy.
 
 ``effects.py FILE`` speaks over stdio, ``effects.py FILE PORT`` over HTTP on the loopback. A line is tool, id, process
-and time (ms). Standard library only, so that it is up in a few hundredths of a second.
+and time (ms). ``effects.py FILE alone NAME`` must be the only process of its name: its first line says ``begins`` (or
+``twin``, when there is another) and that name. Standard library only, so that it is up in a few hundredths of a second.
 """
 
+import fcntl
 import json
 import os
 import sys
@@ -34,9 +36,13 @@ def send(message: dict[str, Any]) -> None:
         sys.stdout.flush()
 
 
+def note(what: str, identity: str) -> None:
+    os.write(FILE, f"{what} {identity} {os.getpid()} {time.time_ns() // 1_000_000}\n".encode())
+
+
 def work(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Leaves the line, takes its time, and gives back what it was given."""
-    os.write(FILE, f"{name} {given.get('id', '')} {os.getpid()} {time.time_ns() // 1_000_000}\n".encode())
+    note(name, given.get("id", ""))
     time.sleep(given.get("seconds", 0))
     return {"content": [{"type": "text", "text": json.dumps(given, ensure_ascii=False)}], "isError": False}
 
@@ -94,8 +100,22 @@ def over_stdio() -> None:
                 send(answer(message))
 
 
+def alone(name: str) -> None:
+    """Says whether this is the only process of that name, and is it from now on to its end."""
+    file = os.open(f"{sys.argv[1]}.{name}", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        note("twin", name)
+    else:
+        note("begins", name)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
+    if sys.argv[2:3] == ["alone"]:
+        alone(sys.argv[3])
+        over_stdio()
+    elif len(sys.argv) > 2:
         Server(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
     else:
         over_stdio()

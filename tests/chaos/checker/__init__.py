@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.chaos.checker import answers, effects, lives, order, policy, times
+from tests.chaos.checker import answers, effects, lives, order, owners, policy, times
 from tests.chaos.checker.violation import Violation
 from tests.chaos.history import History
 
@@ -13,6 +13,7 @@ PROMISES: tuple[Callable[[History], Iterator[Violation]], ...] = (
     effects.check,
     times.check,
     answers.check,
+    owners.check,
 )
 
 

@@ -44,7 +44,7 @@ def _call(seen: Seen, life: Life | None, ran: set[str]) -> Iterator[Violation]:
     if told.kind in {"unsent", "refused"} and seen.about in ran:
         yield Violation(AGREES, about, f"it was {told.kind}, and it has run: {told.text}")
     if life is None:
-        if told.kind not in {"unsent", "failed", "cancelled", "broken"}:
+        if told.kind not in {"unsent", "unsaid", "failed", "cancelled", "broken"}:
             yield Violation(AGREES, about, f"it was told {told.kind}, and it is not on the log")
         return
     problem = _contradiction(told, life, seen)

@@ -16,6 +16,7 @@ NEXT: Mapping[tuple[str, str], str] = {
     ("requested", "PolicyDecided"): "decided",
     ("decided", "ApprovalRequested"): "pending-approval",
     ("decided", "ExecutionStarted"): "executing",
+    ("decided", "ExecutionQueued"): "approved-queued",
     ("pending-approval", "CallApproved"): "approved-queued",
     ("pending-approval", "CallDenied"): "denied",
     ("pending-approval", "ApprovalExpired"): "expired",
@@ -113,6 +114,9 @@ class Life:
             return f"the policy said {self.action}"
         return None
 
+    def _queued_problem(self, entry: Entry) -> str | None:
+        return f"the policy said {self.action}" if self.action != "allow" else None
+
     def _late_problem(self, entry: Entry) -> str | None:
         attempt = entry.data["attempt"] or self.attempts
         if not 0 < attempt <= self.attempts:
@@ -128,7 +132,11 @@ class Life:
             return None
         if entry.data["resolution"] != "run-again":
             return "only a person can say that"
-        return None if self.retry_safe and self.asked else "it runs again by itself, and must not"
+        return (
+            None
+            if self.retry_safe and (self.asked or self.of("ExecutionQueued"))
+            else "it runs again by itself, and must not"
+        )
 
     # --- how it stands then -------------------------------------------------------------------------------------------
 
@@ -162,6 +170,7 @@ class Life:
 
 
 AFTER = (
+    Life._queued_problem,
     Life._start_problem,
     Life._outcome_problem,
     Life._failed_problem,
@@ -175,6 +184,7 @@ LOOKS = {
     "ResultRead": Life._read_problem,
     "LateOutcomeRecorded": Life._late_problem,
     "OutcomeResolved": Life._resolved_problem,
+    "ExecutionQueued": Life._queued_problem,
     "ExecutionStarted": Life._start_problem,
     "ExecutionSucceeded": Life._outcome_problem,
     "ExecutionFailed": Life._failed_problem,
