@@ -30,7 +30,7 @@ CONFORMANCE_STAMP := tests/conformance/node_modules/.stamp-$(shell cat tests/con
 NEEDED := $(DEV_STAMP) $(SERVERS_STAMP) node redis prometheus haproxy $(CONFORMANCE_STAMP) $(CLIENTS_STAMP) \
     .tools/telemelya-$(TELEMELYA_VERSION) .tools/moto-$(MOTO_VERSION)
 
-.PHONY: help run install test conformance chaos cluster claude fuzz lint format bench bench-memory lock build clean dev node redis prometheus haproxy
+.PHONY: help run install test conformance chaos cluster claude fuzz lint format bench bench-memory failover lock build clean dev node redis prometheus haproxy
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ cluster: $(DEV_STAMP) redis prometheus haproxy ## Run what compose.yml describes
 
 bench: $(DEV_STAMP) .tools/fastmcp-$(FASTMCP_VERSION) ## Measure tools/call against the raw pipe and FastMCP's proxy (two minutes)
 	@$(BIN)/python -m ops.bench --fastmcp .tools/fastmcp/bin/python --json build/bench.json
+
+failover: $(DEV_STAMP) ## Measure how soon others take over from a replica that is gone (five minutes)
+	@$(BIN)/python -m tests.system.failover
 
 bench-memory: $(DEV_STAMP) ## Watch the memory over 200,000 calls (one minute)
 	@$(BIN)/python -m ops.bench --memory --json build/bench-memory.json

@@ -197,7 +197,7 @@ def failed(execution: Execution, error: UpstreamError, replacer: Replacer, durat
         text = f"{message.rstrip('.')}. It is not known whether the call took effect, and it is not tried again."
         lost = ExecutionOutcomeUnknown(_beginning(message), duration_ms)
         return Outcome(lost, Failed(execution.call, OUTCOME_UNKNOWN, text))
-    if isinstance(error, UpstreamUnavailable) and execution.attempt > 1 and not execution.retry_safe:
+    if isinstance(error, UpstreamUnavailable) and execution.attempt > 1:
         reason = f"It did not run again ({_beginning(message).rstrip('.')}), and what came of it before is not known"
         return Outcome(ExecutionOutcomeUnknown(reason, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, reason))
     code, data = UPSTREAM_UNAVAILABLE, None

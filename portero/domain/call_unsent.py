@@ -34,7 +34,7 @@ def waited_in_vain(state: Call) -> ApprovalExpired | ExecutionFailed:
 def not_run(state: Call, end: CallDenied | ApprovalExpired | ExecutionFailed) -> list[CallEvent]:
     """``end``, unless the call was sent before: that may have happened, and what came of it is still not known."""
     sent_before = state.attempt - (state.status is Status.EXECUTING)
-    if sent_before == 0 or state.retry_safe or (type(end) is ExecutionFailed and end.sent):
+    if sent_before == 0 or (type(end) is ExecutionFailed and end.sent):
         return [end]
     return [ExecutionOutcomeUnknown(f"It did not run again ({_why(end)}), and what came of it before is not known", 0)]
 

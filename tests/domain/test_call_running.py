@@ -190,6 +190,13 @@ def test_what_was_sent_once_and_does_not_run_again_is_as_unknown_as_before():
     assert call_of(*UNKNOWN, RUN_AGAIN, as_before("why")).status is Status.UNKNOWN
 
 
+def test_that_holds_for_what_may_be_repeated_too():
+    """Its grant may have ended meanwhile: that it was not run would be a lie."""
+    waiting = given(*EXECUTING_SAFE, LOST, OutcomeResolved(SYSTEM, Resolution.RUN_AGAIN))
+    waiting.when(Deny(SYSTEM, "It needs approval.")).then(as_before("It needs approval"))
+    waiting.when(Wake(), at=EXPIRES + HOUR).then(as_before("it could not start in time"))
+
+
 def test_a_second_attempt_that_was_not_sent_after_all_leaves_the_first_unknown():
     second = given(*UNKNOWN, RUN_AGAIN, ExecutionStarted(R2, 2, LEASE))
     unsent = RecordFailure(2, '{"code":1,"message":"Nobody there."}', sent=False, duration_ms=0)
