@@ -19,7 +19,14 @@ import attrs
 from handlers.core import new_call_id, system_clock
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
-from portero.domain.events import CatalogueChanged, CatalogueTool, Event, ExecutionOutcomeUnknown
+from portero.domain.events import (
+    CatalogueChanged,
+    CatalogueTool,
+    Event,
+    ExecutionOutcomeUnknown,
+    OwnershipEnded,
+    OwnershipTaken,
+)
 from portero.domain.ids import (
     Aggregate,
     CallId,
@@ -27,6 +34,7 @@ from portero.domain.ids import (
     Millis,
     ReplicaId,
     call_aggregate,
+    owner_aggregate,
     upstream_aggregate,
 )
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, Tier, ToolFacts
@@ -212,6 +220,11 @@ class Scribe:
 
     async def offer(self, upstream: str, *tools: CatalogueTool) -> None:
         await self._write(upstream_aggregate(upstream), CatalogueChanged(SEED, "digest", tools))
+
+    async def own(self, upstream: str, *, gives_back: bool = False) -> None:
+        """The seed runs it for all, or has until now."""
+        end = (OwnershipEnded(SEED, 1, "Portero stops"),) if gives_back else ()
+        await self._write(owner_aggregate(upstream), OwnershipTaken(SEED, 1), *end)
 
     async def _write(self, aggregate: Aggregate, *events: Event, by: Actor = SYSTEM) -> None:
         await self.log.append(Write(aggregate, None, events), actor=by, now=system_clock())

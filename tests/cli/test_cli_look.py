@@ -1,6 +1,7 @@
 """pending, tasks, show, logs, status: what is there, for people and for programs."""
 
 import asyncio
+import re
 import signal
 import time
 
@@ -203,6 +204,19 @@ def test_status_shows_what_is_there(home: Home) -> None:
     assert told["store"]["eviction"] == "noeviction"
     assert told["log"]["lag"] == 0
     assert [grant["pattern"] for grant in told["grants"]] == ["office/*"]
+
+
+def test_status_says_where_servers_of_one_instance_run(home: Home) -> None:
+    home.on_log(lambda scribe: scribe.own("files"))
+    home.on_log(lambda scribe: scribe.own("ledger", gives_back=True))
+    seen = home.run("status").out
+    assert "files runs on seed for all gateways, for " in seen
+    assert re.search(r"ledger runs nowhere, for .*: Portero stops\.", seen)
+    owners = home.run("status", "--json").json["owners"]
+    assert [(owner["server"], owner["gateway"], owner["reason"]) for owner in owners] == [
+        ("files", "seed", None),
+        ("ledger", None, "Portero stops"),
+    ]
 
 
 def test_grants_and_rules_say_what_they_cover(home: Home) -> None:

@@ -101,7 +101,7 @@ class Failover:
             url = f"redis://127.0.0.1:{self._cluster.store.port}"
             approved = await asyncio.to_thread(self._cluster.place.command, "approve", task, REDIS_URL=url)
             assert approved.returncode == 0, approved.stderr
-            running = asyncio.create_task(asyncio.sleep(0, {}))
+            running = None
         await until(lambda: self._done(tool) > before, "it runs")
         server = int(self._cluster.effects.read_text().splitlines()[-1].split()[2])
         owner = next(replica for replica in self._cluster.replicas if server in replica.children())
@@ -114,8 +114,9 @@ class Failover:
 
         what = "an allowed call is known to be in doubt" if tool == "do" else "an approved call runs again that may"
         await self._timed(f"{what}, its replica killed", owner, Replica.kill, known)
-        running.cancel()
-        await asyncio.wait([running])
+        if running is not None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)  # its gateway may be the one that is gone
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -148,8 +149,9 @@ class Failover:
         return sum(line.startswith(f"{tool} ") for line in self._cluster.effects.read_text().splitlines())
 
     def _unknown(self, name: str) -> bool:
-        asked = next(entry.call for entry in self._tail.entries if name in str(entry.data.get("arguments")))
-        return any(entry.call == asked and entry.type == "ExecutionOutcomeUnknown" for entry in self._tail.entries)
+        entries, quoted = self._tail.entries, f'"{name}"'
+        asked = {entry.call for entry in entries if quoted in str(entry.data.get("arguments"))}
+        return any(entry.call in asked and entry.type == "ExecutionOutcomeUnknown" for entry in entries)
 
     def _polls(self) -> Replica | None:
         """Who says that it got the bot's lease last."""

@@ -8,6 +8,7 @@ from portero.domain.archive import Archived
 from portero.domain.events import CallApproved, ExecutionOutcomeUnknown, ExecutionSucceeded
 from portero.domain.grant import Grant
 from portero.domain.ids import CallId, ClientId, GrantId, Millis, ReplicaId, RuleId
+from portero.domain.owner import Owner
 from portero.domain.rule import Rule
 from portero.domain.values import Action
 from portero.telegram.effects import Effect
@@ -59,6 +60,10 @@ STANDING = status.Standing(
             "notion", R1, False, Millis(ASKED), reason="exit 1", failures=9, crash_loop=True, retry_at=Millis(1)
         ),
         UpstreamState("stripe", R2, False, Millis(ASKED + HOUR - 5000), reason="EOF", retry_at=Millis(1)),
+    ],
+    owners=[
+        Owner("files", 3, 7, R2, Millis(ASKED)),
+        Owner("ledger", 4, 8, None, Millis(ASKED), "Portero stops"),
     ],
     tools=85,
     replicas=[

@@ -6,9 +6,10 @@ from portero.cli import shapes
 from portero.cli.output import Output, json_option
 from portero.cli.session import Session, in_session
 from portero.cli.text import visible
-from portero.cli.times import ago, clock, iso, left, now, soon
+from portero.cli.times import ago, clock, iso, left, now, soon, span
 from portero.cli.vitals import Gateway, archive_shape, archive_words, gateways, store_shape, store_words
 from portero.domain.ids import Millis
+from portero.domain.owner import Owner
 from portero.domain.values import Status
 from portero.log import Health
 from projections.upstreams import UpstreamState
@@ -73,9 +74,19 @@ def _tell_servers(out: Output, session: Session, moment: Millis) -> None:
         for state in session.view.upstreams.states()
     ]
     out.table(("Server", "State", "Tools", "Is", "Since", "Gateway"), rows, empty="No server is connected.")
+    for owner in session.view.owners:
+        out.line(visible(_owner(owner, moment)))
     for note in _notes(session):
         out.line(visible(note))
     out.line()
+
+
+def _owner(owner: Owner, moment: Millis) -> str:
+    """Of a server of which there is one instance."""
+    time = span(moment - owner.since)
+    if owner.replica is not None:
+        return f"{owner.upstream} runs on {owner.replica} for all gateways, for {time}."
+    return f"{owner.upstream} runs nowhere, for {time}: {owner.reason or 'it was given back'}."
 
 
 def _state(state: UpstreamState, moment: Millis) -> str:
@@ -146,6 +157,10 @@ def _shape(session: Session, living: list[Gateway], store: Health, moment: Milli
                 "retryAt": iso(state.retry_at) if state.retry_at is not None else None,
             }
             for state in view.upstreams.states()
+        ],
+        "owners": [
+            {"server": owner.upstream, "gateway": owner.replica, "since": iso(owner.since), "reason": owner.reason}
+            for owner in session.view.owners
         ],
         "notes": _notes(session),
         "pending": len(view.approvals),

@@ -6,6 +6,7 @@ import attrs
 
 from portero.domain.admin import Lock
 from portero.domain.archive import Archived
+from portero.domain.owner import Owner
 from portero.telegram.render import rich
 from portero.telegram.render.facts import brief
 from portero.telegram.render.listing import Item, Listing
@@ -32,6 +33,8 @@ class Standing:
     rules: int
     locked: Lock | None
     upstreams: Sequence[UpstreamState]
+    owners: Sequence[Owner]
+    """Of the servers of which there is one instance."""
     tools: int
     replicas: Sequence[Replica]
     skipped: Sequence[str]
@@ -72,8 +75,18 @@ def _servers(standing: Standing, hour: Hour) -> list[Rich]:
     for state in standing.upstreams:
         where = rich.join((rich.text(" on "), rich.code(brief(state.replica, 40)))) if several else ()
         lines.append(rich.join((_state(state, hour), where)))
+    lines += [_owner(owner, hour) for owner in standing.owners]
     skipped = rich.text("⏭ skipped: ")
     return lines + [rich.join((skipped, rich.code(brief(sentence, 160)))) for sentence in standing.skipped]
+
+
+def _owner(owner: Owner, hour: Hour) -> Rich:
+    name, since = rich.code(brief(owner.upstream, 60)), span(hour.now - owner.since)
+    if owner.replica is not None:
+        where = rich.code(brief(owner.replica, 40))
+        return rich.join((rich.text("📍 "), name, rich.text(" runs for all on "), where, rich.text(f" · for {since}")))
+    reason = rich.code(brief(owner.reason, 120)) if owner.reason else ()
+    return rich.join((rich.text("🔴 "), name, rich.text(f" · runs nowhere for {since} "), reason))
 
 
 def _state(state: UpstreamState, hour: Hour) -> Rich:

@@ -34,6 +34,7 @@ async def standing(context: Context) -> status.Standing:
         rules=len(view.rules),
         locked=view.locked,
         upstreams=view.upstreams.states(),
+        owners=tuple(view.owners),
         tools=sum(1 for _ in view.upstreams.tools()),
         replicas=view.replicas.running(),
         skipped=newest.config.skipped if newest is not None else (),
