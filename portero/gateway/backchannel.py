@@ -1,7 +1,7 @@
 """The way back to the client of a call: log messages, and questions, which each era takes in its own way."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -15,9 +15,6 @@ from portero.gateway import wire
 from portero.gateway.reply import Reply
 from portero.gateway.request import Request
 from projections import View
-
-if TYPE_CHECKING:
-    from portero.gateway.parking import Parking
 
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 DEFAULT_LEVEL: Final = "info"
@@ -96,12 +93,22 @@ class PushingChannel(ClientChannel):
         return await self._inquiries.ask(call, method, params, present)
 
 
+class Parks(Protocol):
+    """Whoever keeps calls that wait for an answer of their client."""
+
+    async def park(self, call: CallId, channel: "ParkingChannel") -> None:
+        """Answers the client's request with what it is asked."""
+
+    async def give_up(self, call: CallId) -> None:
+        """Nobody comes back with an answer."""
+
+
 class ParkingChannel(ClientChannel):
     """The newer era: the client's request is answered with the question, and its call is parked until it comes back."""
 
     __slots__ = ("_inquiries", "_parking", "answered", "request_id")
 
-    def __init__(self, request: Request, inquiries: Inquiries, parking: "Parking", log_level: str | None) -> None:
+    def __init__(self, request: Request, inquiries: Inquiries, parking: Parks, log_level: str | None) -> None:
         super().__init__(request, capabilities=request.capabilities, log_level=log_level, pushes=False)
         self.request_id = request.id
         self.answered = False
@@ -130,7 +137,7 @@ class ParkingChannel(ClientChannel):
 class Channels:
     """Makes the channel of a request."""
 
-    def __init__(self, inquiries: Inquiries, parking: "Parking", view: View) -> None:
+    def __init__(self, inquiries: Inquiries, parking: Parks, view: View) -> None:
         self._inquiries = inquiries
         self._parking = parking
         self._view = view
