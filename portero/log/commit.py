@@ -196,7 +196,7 @@ class Committer:
                 self._wire.post(pack(("SCRIPT", "LOAD", APPEND_THOUGH_FULL.source)), _ignore)
                 self._post(self._wire, pack(("SCRIPT", "LOAD", APPEND.source)), self._on_sign_of_life)
         elif error.code in {"LOGID", "LOGSEQ"}:
-            divergence = LogDivergence(f"The store does not hold the log that was followed any more: {error}.")
+            divergence = self._position.refused(error.code, str(error).rpartition(" ")[2])
             self._fail(batch, divergence)
             self._diverged(divergence)
         elif error.code == "OOM":

@@ -147,10 +147,11 @@ class Place:
         return client
 
     def done(self) -> Counter[str]:
-        """How often each id had its effect."""
+        """How often each id had its effect; that a server begins is none."""
         if not self.effects.exists():
             return Counter()
-        return Counter(line.split()[1] for line in self.effects.read_text().splitlines())
+        lines = [line.split() for line in self.effects.read_text().splitlines()]
+        return Counter(line[1] for line in lines if line[0] not in {"begins", "twin"})
 
 
 def is_up(gateway: subprocess.Popen[bytes], url: str) -> bool:
