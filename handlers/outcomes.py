@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from handlers.bridging import Channel
+from portero.domain.call_unsent import as_before
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess, RecordUnknown
 from portero.domain.events import CallCancelled, ExecutionFailed, ExecutionOutcomeUnknown, ExecutionSucceeded
 from portero.domain.ids import CallId
@@ -198,7 +199,7 @@ def failed(execution: Execution, error: UpstreamError, replacer: Replacer, durat
         lost = ExecutionOutcomeUnknown(_beginning(message), duration_ms)
         return Outcome(lost, Failed(execution.call, OUTCOME_UNKNOWN, text))
     if isinstance(error, UpstreamUnavailable) and execution.attempt > 1:
-        reason = f"It did not run again ({_beginning(message).rstrip('.')}), and what came of it before is not known"
+        reason = as_before(_beginning(message))
         return Outcome(ExecutionOutcomeUnknown(reason, duration_ms), Failed(execution.call, OUTCOME_UNKNOWN, reason))
     code, data = UPSTREAM_UNAVAILABLE, None
     if isinstance(error, UpstreamRefused):

@@ -12,8 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from handlers.core import Core
 from handlers.ownership import Ownership
 from handlers.post import Letter, Post
-from portero.domain.ids import Millis, ReplicaId
-from portero.domain.owner import Owner
+from portero.domain.ids import ReplicaId
 from portero.errors import (
     OUTCOME_UNKNOWN,
     UPSTREAM_UNAVAILABLE,
@@ -65,35 +64,38 @@ class Passing:
 
         Raises UpstreamError, its text and data free of reals.
         """
-        owner = self._elsewhere(upstream)
-        if at not in {None, self._core.log.replica} and self.instance(upstream) is not None:
-            owner = Owner(upstream, 0, 0, at, Millis(0))
-            self._check_there(owner)
-        if owner is None:
+        where = self._where(upstream, at)
+        if where == self._core.log.replica:
             return await self._here(upstream, method, params, capabilities)
+        if where is not None and self.instance(upstream) is not None:
+            self._check_there(upstream, where)
         passed = _Passed(Raw(params), Raw(capabilities) if capabilities is not None else UNSET)
         letter = Raw(msgspec.json.encode(passed))
-        return await self._ask(owner, REQUEST, upstream=upstream, method=method, params=letter)
+        return await self._ask(where, REQUEST, upstream=upstream, method=method, params=letter)
 
-    def _check_there(self, owner: Owner) -> None:
-        replica = self._core.view.replicas.get(owner.replica) if owner.replica is not None else None
+    def _check_there(self, upstream: str, where: ReplicaId) -> None:
+        replica = self._core.view.replicas.get(where)
         if replica is not None and replica.stopped_at is not None:
             raise UpstreamUnavailable(
-                f"Replica {owner.replica} has stopped, and with it its instance of {owner.upstream} and all that was "
+                f"Replica {where} has stopped, and with it its instance of {upstream} and all that was "
                 "under way there; what came of it is not known."
             )
 
-    def _elsewhere(self, upstream: str) -> Owner | None:
-        """Who runs a server of which there is one instance; None: this replica runs its own, or is that one."""
+    def _where(self, upstream: str, at: ReplicaId | None = None) -> ReplicaId | None:
+        """The replica to ask, which may be this one; None: a server of one instance that nobody runs just now."""
+        me = self._core.log.replica
+        if self.instance(upstream) is not None:
+            return at or me
         if self._ownership is None or upstream not in self._ownership or self._ownership.term(upstream) is not None:
-            return None
-        return self._core.view.owners.get(upstream) or Owner(upstream, 0, 0, None, Millis(0))
+            return me
+        owner = self._core.view.owners.get(upstream)
+        return owner.replica if owner is not None and owner.replica != me else None
 
-    async def _ask(self, owner: Owner, kind: str, **about: Any) -> bytes:
-        if self._post is None or owner.replica in {None, self._core.log.replica}:
-            raise UpstreamUnavailable(f"{owner.upstream} is being taken over by another replica; nothing was sent.")
+    async def _ask(self, where: ReplicaId | None, kind: str, *, upstream: str, **about: Any) -> bytes:
+        if self._post is None or where is None:
+            raise UpstreamUnavailable(f"{upstream} is being taken over by another replica; nothing was sent.")
         try:
-            return await self._post.ask(owner.replica, kind, **about)
+            return await self._post.ask(where, kind, upstream=upstream, **about)
         except RpcError as error:
             raise _upstream_error(error) from error
 
@@ -102,12 +104,13 @@ class Passing:
 
         Raises UpstreamError, or TimeoutError.
         """
-        if (owner := self._elsewhere(upstream)) is None:
+        where = self._where(upstream)
+        if where == self._core.log.replica:
             await self._upstreams.watched(upstream, self._real(uri), timeout)
             return
         async with asyncio.timeout(timeout):
             try:
-                await self._ask(owner, WATCHED, upstream=upstream, params=Raw(msgspec.json.encode(uri)))
+                await self._ask(where, WATCHED, upstream=upstream, params=Raw(msgspec.json.encode(uri)))
             except UpstreamUnavailable:
                 raise TimeoutError from None  # whoever takes it over subscribes to it, too
 
@@ -124,7 +127,7 @@ class Passing:
         return replacer.to_fake_result(result)
 
     async def _asked(self, letter: Letter) -> bytes:
-        if self.instance(letter.upstream) is None and self._elsewhere(letter.upstream) is not None:
+        if self._where(letter.upstream) != self._core.log.replica:
             raise RpcError(UPSTREAM_UNAVAILABLE, f"{letter.upstream} does not run here any more; nothing was sent.")
         passed = _passed(letter.params)
         capabilities = bytes(passed.capabilities) if passed.capabilities is not UNSET else None

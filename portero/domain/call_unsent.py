@@ -36,13 +36,17 @@ def not_run(state: Call, end: CallDenied | ApprovalExpired | ExecutionFailed) ->
     sent_before = state.attempt - (state.status is Status.EXECUTING)
     if sent_before == 0 or (type(end) is ExecutionFailed and end.sent):
         return [end]
-    return [ExecutionOutcomeUnknown(f"It did not run again ({_why(end)}), and what came of it before is not known", 0)]
+    return [ExecutionOutcomeUnknown(as_before(_why(end)), 0)]
+
+
+def as_before(why: str) -> str:
+    """The reason of an unknown outcome that stays so, because the call does not run again."""
+    return f"It did not run again ({why.rstrip('.')}), and what came of it before is not known"
 
 
 def _why(end: CallDenied | ApprovalExpired | ExecutionFailed) -> str:
-    """In a few words, without a full stop."""
     if isinstance(end, CallDenied):
-        return (end.reason or "it was denied").rstrip(".")
+        return end.reason or "it was denied"
     if isinstance(end, ExecutionFailed):
-        return _error.decode(end.error).message.rstrip(".")
+        return _error.decode(end.error).message
     return "it could not start in time"
