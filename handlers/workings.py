@@ -14,8 +14,9 @@ from handlers.subscriptions import Subscriptions
 from handlers.updates import UPDATE_SECONDS, WATCHED, Updates
 from portero.domain.events import CallCancelled
 from portero.domain.ids import Aggregate
+from portero.domain.mcp import UPDATED
 from portero.settings import UpstreamConfig
-from portero.upstream import DEFAULT, UPDATED, Limits, Notification, Upstreams
+from portero.upstream import DEFAULT, Limits, Notification, Upstreams
 
 ASKABLE: Final = b'{"elicitation":{"form":{},"url":{}},"sampling":{}}'
 """What upstreams of the older era are told that clients can be asked; whether one can, shows when it is. Roots are left

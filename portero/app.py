@@ -25,10 +25,10 @@ from handlers.workings import Workings
 from portero import telemetry
 from portero.domain.ids import ReplicaId
 from portero.gateway.asgi import create_asgi
-from portero.gateway.auth import credentials_of
+from portero.gateway.http.auth import credentials_of
+from portero.gateway.http.serve import HttpServer, Listen, open_socket
 from portero.gateway.options import options_of
 from portero.gateway.sealing import Sealer
-from portero.gateway.serve import HttpServer, Listen, open_socket
 from portero.gateway.services import Services
 from portero.gateway.vitals import Vitals
 from portero.log import Follower, Log, Timers, WorkQueue, open_log

@@ -23,6 +23,9 @@ LAYERS = [
 ]
 """Lowest first. A unit imports what stands below it; units on one line do not know each other, but for the last."""
 
+ROOMS = ("http", "exchange", "calls", "offer", "notices")
+"""The rooms of ``portero.gateway``, lowest first: each knows those below it, and none those above."""
+
 RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 TOP = len(LAYERS) - 1
 
@@ -74,6 +77,12 @@ def imports(source: str, package: str) -> Iterator[str]:
             yield from units or [module]
 
 
+def room(module: str) -> int | None:
+    """Where in ROOMS a module of the gateway stands; None: in none of them."""
+    parts = module.split(".")
+    return ROOMS.index(parts[2]) if parts[:2] == ["portero", "gateway"] and parts[2:3] and parts[2] in ROOMS else None
+
+
 def broken_rules(module: str, source: str, *, is_package: bool = False) -> list[str]:
     """What this module's imports break, a sentence each."""
     here = unit(module)
@@ -84,6 +93,9 @@ def broken_rules(module: str, source: str, *, is_package: bool = False) -> list[
         there, top = unit(other), other.split(".")[0]
         if there in RANK and there != here and not (RANK[there] < RANK[here] or RANK[there] == RANK[here] == TOP):
             broken.append(f"{module} must not import {other}: imports point down")
+        mine, theirs = room(module), room(other)
+        if mine is not None and theirs is not None and mine < theirs:
+            broken.append(f"{module} must not import {other}: the rooms of the gateway are built on each other")
         if here == "projections" and there == "portero.settings":
             broken.append(f"{module} must not import {other}: a fold is the same on every replica")
         if here == "projections" and top in UNFOLDABLE:
@@ -113,6 +125,7 @@ def test_imports_keep_to_the_layers() -> None:
         ("portero.domain.call", "from portero.log import Log", "down"),
         ("portero.gateway.mcp", "from portero.telegram.cards import Card", "down"),
         ("portero.gateway.mcp", "def f():\n  from .. import telegram", "down"),
+        ("portero.gateway.calls.tasks", "from portero.gateway.offer.lists import ToolLists", "rooms"),
         ("portero.log.append", "import projections.view", "down"),
         ("handlers.requests", "import redis", "door"),
         ("projections.view", "from random import choice", "depends"),

@@ -22,7 +22,7 @@ from portero.domain.policy import ConfigPolicy
 from portero.domain.replacement import Replacer
 from portero.domain.values import Action, Actor
 from portero.errors import StoreError
-from portero.gateway.taskids import parse_task_id
+from portero.gateway.calls.taskids import parse_task_id
 from portero.log import Follower, Log, open_log
 from portero.log.runtime import read_socket
 from projections import View

@@ -8,7 +8,7 @@ from portero.domain.grant import Grant
 from portero.domain.ids import Seq
 from portero.domain.rule import Rule
 from portero.domain.values import Actor, Reason, Status
-from portero.gateway.taskids import task_id
+from portero.gateway.calls.taskids import task_id
 from portero.gateway.texts import error_message
 from projections.activity import Entry
 

@@ -17,6 +17,12 @@ NAME_MEMBERS: Final = {"tools/call": "name", "prompts/get": "name", "resources/r
 TASK_METHODS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 """The same member of all of these is ``taskId``."""
 
+TOOLS_CHANGED: Final = "notifications/tools/list_changed"
+PROMPTS_CHANGED: Final = "notifications/prompts/list_changed"
+RESOURCES_CHANGED: Final = "notifications/resources/list_changed"
+UPDATED: Final = "notifications/resources/updated"
+TASK: Final = "notifications/tasks"
+
 RESERVED_META: Final = "io.modelcontextprotocol/"
 """What begins so in a ``_meta`` is the protocol's own."""
 PROTOCOL_VERSION_META: Final = "io.modelcontextprotocol/protocolVersion"

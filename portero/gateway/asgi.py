@@ -17,13 +17,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from portero import telemetry
 from portero.errors import INTERNAL_ERROR, INVALID_REQUEST
 from portero.gateway import wire
-from portero.gateway.auth import Credential
 from portero.gateway.endpoint import Endpoint
-from portero.gateway.hooks import Hook, hook_route
-from portero.gateway.listeners import Listeners
-from portero.gateway.metadata import metadata_routes
+from portero.gateway.http.auth import Credential
+from portero.gateway.http.hooks import Hook, hook_route
+from portero.gateway.http.metadata import metadata_routes
+from portero.gateway.http.origin import Origins
+from portero.gateway.notices.listeners import Listeners
 from portero.gateway.options import Options
-from portero.gateway.origin import Origins
 from portero.gateway.parts import Parts
 from portero.gateway.services import Services
 
@@ -84,7 +84,7 @@ def create_asgi(
 async def _warm_up() -> None:
     """What odd requests will need, imported before there is one, but not while everything starts."""
     await asyncio.sleep(WARM_UP_AFTER_SECONDS)
-    await asyncio.to_thread(importlib.import_module, "portero.gateway.disorder")
+    await asyncio.to_thread(importlib.import_module, "portero.gateway.exchange.disorder")
 
 
 def probe_guard(options: Options) -> Guard:

@@ -8,11 +8,11 @@ import structlog
 
 from portero.errors import HTTP_STATUS, INTERNAL_ERROR, LOG_UNAVAILABLE, CallError, LogError, RpcError
 from portero.gateway import texts, wire
-from portero.gateway.admission import Inbound
-from portero.gateway.listen import Listening
+from portero.gateway.exchange.admission import Inbound
+from portero.gateway.exchange.reply import BatchReply, HttpReply
+from portero.gateway.exchange.request import Request
 from portero.gateway.methods import Methods
-from portero.gateway.reply import BatchReply, HttpReply
-from portero.gateway.request import Request
+from portero.gateway.notices.listen import Listening
 from portero.telemetry import GATEWAY_SECONDS
 
 log = structlog.get_logger("portero.gateway")

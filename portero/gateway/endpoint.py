@@ -13,17 +13,25 @@ from msgspec import UNSET
 
 from portero.errors import HTTP_STATUS, INTERNAL_ERROR, INVALID_REQUEST, RpcError
 from portero.gateway import wire
-from portero.gateway.admission import Admission, Inbound
-from portero.gateway.browsers import ASKED_METHOD, permission, readable_by
-from portero.gateway.cancelling import flight_key
 from portero.gateway.dispatch import Dispatch, rpc_error
-from portero.gateway.eras import BATCH_VERSION
-from portero.gateway.flights import Flight
-from portero.gateway.http import BodyTooLarge, ClientGone, Refusal, read_body, send_empty, send_json, send_refusal
+from portero.gateway.exchange.admission import Admission, Inbound
+from portero.gateway.exchange.cancelling import flight_key
+from portero.gateway.exchange.eras import BATCH_VERSION
+from portero.gateway.exchange.flights import Flight
+from portero.gateway.exchange.reply import BatchReply, HttpReply
+from portero.gateway.http.bodies import (
+    BodyTooLarge,
+    ClientGone,
+    Refusal,
+    read_body,
+    send_empty,
+    send_json,
+    send_refusal,
+)
+from portero.gateway.http.browsers import ASKED_METHOD, permission, readable_by
 from portero.gateway.incoming import Incoming
+from portero.gateway.notices.streams import Streams
 from portero.gateway.options import Options
-from portero.gateway.reply import BatchReply, HttpReply
-from portero.gateway.streams import Streams
 from portero.telemetry import REFUSED_REQUESTS
 
 log = structlog.get_logger("portero.gateway")

@@ -18,9 +18,9 @@ from portero.errors import (
     RpcError,
 )
 from portero.gateway import wire
-from portero.gateway.admission import Inbound
-from portero.gateway.backchannel import QUESTION_PREFIX
-from portero.gateway.cancelling import Cancellations
+from portero.gateway.calls.backchannel import QUESTION_PREFIX
+from portero.gateway.exchange.admission import Inbound
+from portero.gateway.exchange.cancelling import Cancellations
 
 _QUESTION: Final = re.compile(re.escape(QUESTION_PREFIX) + r"([0-9a-z]{16})\.([0-9a-f]{12})")
 

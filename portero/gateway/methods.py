@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from portero.domain.mcp import HANDSHAKE_VERSIONS, SUPPORTED_VERSIONS, TASKS_EXTENSION
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
-from portero.gateway.calls import Calls
-from portero.gateway.request import Request
-from portero.gateway.results import Results
+from portero.gateway.calls.calls import Calls
+from portero.gateway.exchange.request import Request
+from portero.gateway.exchange.results import Results
+from portero.gateway.exchange.sessions import Sessions
+from portero.gateway.offer.virtual import VirtualTools, unknown_tool
 from portero.gateway.services import Services
-from portero.gateway.sessions import Sessions
-from portero.gateway.virtual import VirtualTools, unknown_tool
 
 INSTRUCTIONS: Final = (
     "Portero stands between you and the tools of several servers; a tool is named server/tool. Some calls run at once, "

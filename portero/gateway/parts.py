@@ -3,32 +3,32 @@
 from collections.abc import Callable, Iterable
 
 from portero.domain.events import RequestCancelled
-from portero.gateway.admission import Admission
-from portero.gateway.auth import Clients, Credential
-from portero.gateway.backchannel import Channels
-from portero.gateway.calls import Calls
-from portero.gateway.cancelling import Cancellations
-from portero.gateway.deferring import Deferring
+from portero.gateway.calls.backchannel import Channels
+from portero.gateway.calls.calls import Calls
+from portero.gateway.calls.deferring import Deferring
+from portero.gateway.calls.parking import Parking
+from portero.gateway.calls.taskext import TaskExtension
+from portero.gateway.calls.tasks import Tasks
+from portero.gateway.calls.upstream_tasks import UpstreamTasks
 from portero.gateway.dispatch import Dispatch
 from portero.gateway.endpoint import Endpoint
-from portero.gateway.flights import Flights
+from portero.gateway.exchange.admission import Admission
+from portero.gateway.exchange.cancelling import Cancellations
+from portero.gateway.exchange.flights import Flights
+from portero.gateway.exchange.results import Results
+from portero.gateway.exchange.sessions import Sessions
+from portero.gateway.http.auth import Clients, Credential
 from portero.gateway.incoming import Incoming
-from portero.gateway.listen import Listening
-from portero.gateway.listeners import Listeners
-from portero.gateway.lists import ToolLists
 from portero.gateway.methods import Methods
-from portero.gateway.offered import Offered
-from portero.gateway.offers import Offers
-from portero.gateway.parking import Parking
-from portero.gateway.results import Results
+from portero.gateway.notices.listen import Listening
+from portero.gateway.notices.listeners import Listeners
+from portero.gateway.notices.streams import Streams
+from portero.gateway.notices.subscribing import Subscribing
+from portero.gateway.offer.lists import ToolLists
+from portero.gateway.offer.offered import Offered
+from portero.gateway.offer.offers import Offers
+from portero.gateway.offer.virtual import VirtualTools
 from portero.gateway.services import Services
-from portero.gateway.sessions import Sessions
-from portero.gateway.streams import Streams
-from portero.gateway.subscribing import Subscribing
-from portero.gateway.taskext import TaskExtension
-from portero.gateway.tasks import Tasks
-from portero.gateway.upstream_tasks import UpstreamTasks
-from portero.gateway.virtual import VirtualTools
 
 
 class Parts:

@@ -11,11 +11,9 @@ from portero.upstream.shared import Shared
 from portero.upstream.status import State, UpstreamStatus
 from portero.upstream.switch import Switch
 from portero.upstream.upstreams import Upstreams
-from portero.upstream.watching import UPDATED
 
 __all__ = [
     "DEFAULT",
-    "UPDATED",
     "Catalogue",
     "Limits",
     "Listing",

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from portero.domain.mcp import UPDATED
 from portero.errors import UpstreamError, UpstreamRefused
 from portero.settings import UpstreamConfig
 from portero.upstream.hooks import Notification, OnRequest
@@ -19,7 +20,7 @@ from portero.upstream.permit import Permit
 from portero.upstream.session import Session
 from portero.upstream.stdio import StdioTransport
 from portero.upstream.transport import Transport
-from portero.upstream.watching import UPDATED, Watching
+from portero.upstream.watching import Watching
 
 log = structlog.get_logger("portero.upstream")
 

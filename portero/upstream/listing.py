@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from msgspec import Raw
 
+from portero.domain.mcp import PROMPTS_CHANGED, RESOURCES_CHANGED, TOOLS_CHANGED
 from portero.errors import METHOD_NOT_FOUND, UpstreamRefused, UpstreamUnavailable
 
 log = structlog.get_logger("portero.upstream")
@@ -25,15 +26,15 @@ Ask = Callable[[str, bytes], Awaitable[bytes]]
 class Kind(Enum):
     """What an upstream may offer: ``(method, member of the result, capability, notification)``."""
 
-    TOOLS = ("tools/list", "tools", "tools", "notifications/tools/list_changed")
-    RESOURCES = ("resources/list", "resources", "resources", "notifications/resources/list_changed")
+    TOOLS = ("tools/list", "tools", "tools", TOOLS_CHANGED)
+    RESOURCES = ("resources/list", "resources", "resources", RESOURCES_CHANGED)
     TEMPLATES = (
         "resources/templates/list",
         "resourceTemplates",
         "resources",
-        "notifications/resources/list_changed",
+        RESOURCES_CHANGED,
     )
-    PROMPTS = ("prompts/list", "prompts", "prompts", "notifications/prompts/list_changed")
+    PROMPTS = ("prompts/list", "prompts", "prompts", PROMPTS_CHANGED)
 
     def __init__(self, method: str, member: str, capability: str, notification: str) -> None:
         self.method, self.member, self.capability, self.notification = method, member, capability, notification

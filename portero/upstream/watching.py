@@ -13,7 +13,6 @@ from portero.upstream.peer import Peer
 
 log = structlog.get_logger("portero.upstream")
 
-UPDATED: Final = "notifications/resources/updated"
 RETRY_SECONDS: Final = 30.0
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from portero.gateway.taskids import task_id
+from portero.gateway.calls.taskids import task_id
 from tests.cli.home import Home
 
 

@@ -12,7 +12,7 @@ from portero.cli.session import open_session
 from portero.domain.events import CatalogueTool
 from portero.domain.ids import CallId
 from portero.domain.values import Action, ToolFacts
-from portero.gateway.tasks import Tasks
+from portero.gateway.calls.tasks import Tasks
 from portero.settings import Secret
 from projections import View
 from tests.cli.home import Home, Scribe

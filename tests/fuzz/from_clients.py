@@ -9,11 +9,12 @@ import msgspec
 from handlers.repeats import refuse_repeats
 from portero.domain.ids import ClientId
 from portero.errors import Invalid, RpcError
-from portero.gateway import disorder, eras, wire
-from portero.gateway.http import Accepts, is_json
-from portero.gateway.origin import Origins
+from portero.gateway import wire
+from portero.gateway.calls.taskids import parse_task_id
+from portero.gateway.exchange import disorder, eras
+from portero.gateway.http.bodies import Accepts, is_json
+from portero.gateway.http.origin import Origins
 from portero.gateway.sealing import Sealer
-from portero.gateway.taskids import parse_task_id
 from tests.fuzz.target import CUT, Unreadable, outcome, parts, reads, target
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])

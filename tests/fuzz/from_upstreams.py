@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from portero.errors import RpcError
-from portero.gateway.results import Results
+from portero.gateway.exchange.results import Results
 from portero.upstream import jsonrpc
 from portero.upstream.lines import Lines
 from tests.fuzz.target import CUT, Unreadable, outcome, parts, reads, target

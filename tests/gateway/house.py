@@ -25,13 +25,13 @@ from portero.domain.policy import ConfigPolicy
 from portero.domain.replacement import Replacer
 from portero.domain.values import Action, Actor
 from portero.gateway.asgi import Gateway, create_asgi
-from portero.gateway.auth import Credential, token_digest
-from portero.gateway.listeners import Listener
+from portero.gateway.calls.taskids import parse_task_id
+from portero.gateway.http.auth import Credential, token_digest
+from portero.gateway.http.serve import HttpServer, Listen, open_socket
+from portero.gateway.notices.listeners import Listener
 from portero.gateway.options import Options
 from portero.gateway.sealing import Sealer
-from portero.gateway.serve import HttpServer, Listen, open_socket
 from portero.gateway.services import Readiness, Services
-from portero.gateway.taskids import parse_task_id
 from portero.log import Follower, Log, Timers, WorkQueue, open_log
 from portero.settings import UpstreamConfig
 from portero.telemetry import Sample, UpstreamSample

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from portero.gateway import auth
+from portero.gateway.http import auth
 from portero.gateway.options import Options
 from tests.gateway.house import House, last_message, open_house, raw
 

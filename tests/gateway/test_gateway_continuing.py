@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Action, Status
-from portero.gateway import continuing
+from portero.gateway.calls import continuing
 from portero.settings import UpstreamConfig
 from tests.gateway.house import ADMIN, TASKS, Caller, House, document, fixture, open_house, wait_until
 from tests.gateway.streaming import begin

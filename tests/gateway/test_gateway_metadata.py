@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portero.gateway.metadata import challenge
+from portero.gateway.http.metadata import challenge
 from portero.gateway.options import Options
 from tests.gateway.house import House, open_house
 

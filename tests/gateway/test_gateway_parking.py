@@ -9,7 +9,7 @@ import pytest
 from portero.domain.ids import CallId
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Actor, Status
-from portero.gateway import parking
+from portero.gateway.calls import parking
 from tests.gateway.house import Caller, House, open_house, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from portero.domain.ids import CallId, ClientId, Millis, Seq
 from portero.errors import RpcError
-from portero.gateway.auth import Clients, Credential, token_digest
-from portero.gateway.origin import Origins
-from portero.gateway.pages import cursor, read_cursor
-from portero.gateway.reply import frame
-from portero.gateway.taskids import parse_task_id, task_id
+from portero.gateway.calls.taskids import parse_task_id, task_id
+from portero.gateway.exchange.reply import frame
+from portero.gateway.http.auth import Clients, Credential, token_digest
+from portero.gateway.http.origin import Origins
+from portero.gateway.offer.pages import cursor, read_cursor
 from portero.gateway.times import iso, spoken
 
 CALL = CallId("0123456789abcdef")

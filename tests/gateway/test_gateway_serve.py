@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from portero.errors import ConfigError
+from portero.gateway.http.serve import HttpServer, Listen, open_socket
 from portero.gateway.options import Options
-from portero.gateway.serve import HttpServer, Listen, open_socket
 from tests.gateway.house import House, last_message, open_house, raw, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

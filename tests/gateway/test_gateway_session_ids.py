@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from handlers.asking import capabilities_of
 from portero.domain.ids import ClientId
+from portero.gateway.exchange.sessions import Sessions
 from portero.gateway.sealing import Sealer
-from portero.gateway.sessions import Sessions
 from projections import View
 
 ADA, BOB = ClientId("ada"), ClientId("bob")

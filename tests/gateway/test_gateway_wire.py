@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from portero.gateway.serve import Listen
+from portero.gateway.http.serve import Listen
 from tests.gateway.caller import META, MODERN
 from tests.gateway.house import House, open_house, raw, wait_until
 

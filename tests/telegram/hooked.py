@@ -8,8 +8,8 @@ import aiohttp
 from aiohttp import web
 from litestar import Litestar
 
-from portero.gateway.hooks import Hook, hook_route
-from portero.gateway.serve import HttpServer, Listen, open_socket
+from portero.gateway.http.hooks import Hook, hook_route
+from portero.gateway.http.serve import HttpServer, Listen, open_socket
 from tests.gateway.house import wait_until
 
 

@@ -1,0 +1,160 @@
+"""The way back to the client of a call: log messages, and questions, which each era takes in its own way."""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Raw
+
+from handlers.asking import check_askable, letters_of
+from handlers.inquiries import Inquiries, Unanswered
+from portero.domain.ids import CallId, ClientId
+from portero.domain.mcp import LOG_LEVEL_META
+from portero.errors import METHOD_NOT_FOUND, RpcError
+from portero.gateway import wire
+from portero.gateway.exchange.reply import Reply
+from portero.gateway.exchange.request import Request
+from projections import View
+
+LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+DEFAULT_LEVEL: Final = "info"
+"""What a client of the older era gets that has not set a level: the protocol leaves it to the server."""
+NO_CAPABILITIES: Final = b"{}"
+QUESTION_PREFIX: Final = "portero."
+"""How the ids of our requests to clients of the older era begin; call and question follow."""
+
+
+class _Level(msgspec.Struct):
+    level: str = ""
+
+
+_level = msgspec.json.Decoder(_Level)
+
+
+class ClientChannel:
+    """See ``handlers.bridging.Channel``; what both eras have in common."""
+
+    __slots__ = ("as_task", "call", "capabilities", "client", "kept", "log_level", "pushes", "reply")
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        capabilities: bytes | None,
+        log_level: str | None,
+        pushes: bool,
+    ) -> None:
+        self.client: ClientId = request.client
+        self.reply: Reply = request.reply
+        self.capabilities = capabilities
+        self.log_level = log_level
+        self.pushes = pushes
+        self.as_task = request.declares_tasks
+        self.call: CallId | None = None
+        self.kept = False
+
+    def tell(self, method: str, params: bytes) -> None:
+        if method == "notifications/message" and not self._wants(params):
+            return
+        stream = self.reply.stream()
+        if stream is not None:
+            stream.push(wire.notification(method, Raw(params)), droppable=True)
+
+    def _wants(self, params: bytes) -> bool:
+        if self.log_level is None:
+            return False
+        try:
+            level = _level.decode(params).level
+        except (ValueError, RecursionError):
+            return False
+        return level in LOG_LEVELS and LOG_LEVELS.index(level) >= LOG_LEVELS.index(self.log_level)
+
+
+class PushingChannel(ClientChannel):
+    """The older era: a question is a request of ours on the stream of the client's, its answer a message of its own."""
+
+    __slots__ = ("_inquiries", "_letters")
+
+    def __init__(self, request: Request, inquiries: Inquiries, log_level: str) -> None:
+        session = request.session
+        super().__init__(request, capabilities=session.capabilities, log_level=log_level, pushes=bool(session.letters))
+        self._letters = session.letters
+        self._inquiries = inquiries
+
+    async def ask(self, method: str, params: bytes) -> bytes:
+        check_askable(self._letters, method, params)
+        call, stream = self.call, self.reply.stream()
+        if call is None or stream is None:
+            raise RpcError(METHOD_NOT_FOUND, f"{method}: the client reads no event stream, so it cannot be asked.")
+
+        async def present(key: str) -> None:
+            stream.push(wire.request(f"{QUESTION_PREFIX}{call}.{key}", method, params))
+
+        return await self._inquiries.ask(call, method, params, present)
+
+
+class Parks(Protocol):
+    """Whoever keeps calls that wait for an answer of their client."""
+
+    async def park(self, call: CallId, channel: "ParkingChannel") -> None:
+        """Answers the client's request with what it is asked."""
+
+    async def give_up(self, call: CallId) -> None:
+        """Nobody comes back with an answer."""
+
+
+class ParkingChannel(ClientChannel):
+    """The newer era: the client's request is answered with the question, and its call is parked until it comes back."""
+
+    __slots__ = ("_inquiries", "_parking", "answered", "request_id")
+
+    def __init__(self, request: Request, inquiries: Inquiries, parking: Parks, log_level: str | None) -> None:
+        super().__init__(request, capabilities=request.capabilities, log_level=log_level, pushes=False)
+        self.request_id = request.id
+        self.answered = False
+        """Its request has an answer already: with a question, or with a task."""
+        self._inquiries = inquiries
+        self._parking = parking
+
+    async def ask(self, method: str, params: bytes) -> bytes:
+        check_askable(letters_of(self.capabilities), method, params)
+        call = self.call
+        if call is None:
+            raise RpcError(METHOD_NOT_FOUND, f"{method}: the call has not begun.")
+
+        async def present(_: str) -> None:
+            await self._parking.park(call, self)
+
+        self.kept = True
+        try:
+            return await self._inquiries.ask(call, method, params, present)
+        except Unanswered:
+            if self.answered:
+                await self._parking.give_up(call)
+            raise
+
+
+class Channels:
+    """Makes the channel of a request."""
+
+    def __init__(self, inquiries: Inquiries, parking: Parks, view: View) -> None:
+        self._inquiries = inquiries
+        self._parking = parking
+        self._view = view
+
+    def of(self, request: Request) -> PushingChannel | ParkingChannel | None:
+        """None where a client of the newer era declares nothing and wants no messages: there is nothing to carry."""
+        if not request.modern:
+            state = self._view.sessions.get(request.session.key)
+            level = state.level if state is not None else None
+            return PushingChannel(request, self._inquiries, level or DEFAULT_LEVEL)
+        level = _meta_level(request.meta) if LOG_LEVEL_META in request.meta else None
+        if level is None and request.capabilities == NO_CAPABILITIES:
+            return None
+        return ParkingChannel(request, self._inquiries, self._parking, level)
+
+
+def _meta_level(meta: Mapping[str, Raw]) -> str | None:
+    raw = meta.get(LOG_LEVEL_META)
+    level = wire.decode_value(raw, LOG_LEVEL_META) if raw is not None else None
+    return level if level in LOG_LEVELS else None

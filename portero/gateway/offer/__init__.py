@@ -1,0 +1,1 @@
+"""What clients are offered: lists, the resources and prompts behind them, and Portero's own tools."""
