@@ -1,12 +1,12 @@
 """Everything that all upstreams offer, under names of ours: merged once, in an order that never depends on time."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
 from portero.upstream.offers import Prompt, Resource, Template, Tool
 from portero.upstream.search import Index
+from portero.upstream.templates import fits
 
 
 @attrs.frozen
@@ -45,12 +45,18 @@ class Catalogue:
         return self._prompts_by_name.get(name)
 
     def owner(self, uri: str) -> str | None:
-        """The upstream that a resource is read from: the one that lists it, else the first with a template for it."""
+        """The upstream that a resource is read from: the one that lists it, else the first with a template for it.
+
+        ``uri`` may be a template itself, as completion names one: then it is that of whoever lists it.
+        """
         for resource in self.resources:
             if resource.uri == uri:
                 return resource.server
         for template in self.templates:
-            if _fits(template.uri_template, uri):
+            if template.uri_template == uri:
+                return template.server
+        for template in self.templates:
+            if fits(template.uri_template, uri):
                 return template.server
         return None
 
@@ -76,9 +82,3 @@ class Catalogue:
         if self._index is None:
             self._index = Index(self.tools)
         return self._index.search(query, category)
-
-
-def _fits(template: str, uri: str) -> bool:
-    """Whether a URI may come from a template: an expression stands for any text (the upstream checks it)."""
-    literal = re.split(r"\{[^{}]*\}", template)
-    return re.fullmatch(".+".join(map(re.escape, literal)), uri, re.DOTALL) is not None

@@ -11,6 +11,7 @@ import pytest
 from portero.gateway.http.serve import Listen
 from tests.gateway.caller import META, MODERN
 from tests.gateway.house import House, open_house, raw, wait_until
+from tests.gateway.streaming import begin
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -91,6 +92,25 @@ async def test_a_connection_that_closes_cancels_the_call_and_drops_what_waits(ho
     writer.close()
     await wait_until(lambda: house.gateway.in_flight() == 0, "the call is cancelled")
     assert name not in house.effects_seen()
+
+
+@pytest.mark.parametrize("path", [b"/mcp", b"/mcp/message", b"/health"])
+async def test_a_head_request_has_no_body_that_the_next_answer_would_begin_with(house: House, path: bytes) -> None:
+    head = b"HEAD " + HEAD.removeprefix(b"POST ").replace(b"/mcp", path, 1) + b"\r\n"
+    answered = await raw(house, head + request("echo", {"text": "x"}) + b"\x00\r\n\r\n")
+    first, rest = answered.split(b"\r\n\r\n", 1)
+    assert first.startswith((b"HTTP/1.1 405 ", b"HTTP/1.1 200 "))
+    assert b"content-length: " in first
+    assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_no_content_says_no_length(house: House, name: str) -> None:
+    async with house.caller(name) as caller:
+        session = await begin(caller)
+    end = HEAD.replace(b"POST", b"DELETE").replace(b"default", name.encode())
+    answered = await raw(house, end + b"connection: close\r\nmcp-session-id: %b\r\n\r\n" % session.encode())
+    assert answered.startswith(b"HTTP/1.1 204 ")
+    assert b"content-length" not in answered.lower()
 
 
 # --- offers, trailers and heads -------------------------------------------------------------------------------------

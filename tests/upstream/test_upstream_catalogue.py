@@ -1,6 +1,8 @@
 """The catalogue as values: names, collisions, pins, order. No servers here."""
 
 import json
+import re
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from portero.settings import UpstreamConfig
 from portero.upstream import Catalogue, Spelling, merge, names
 from portero.upstream.listing import Listing
+from portero.upstream.templates import fits
 
 
 def section(name: str, *tools: str, **options: Any) -> merge.Section:
@@ -128,6 +131,18 @@ def test_safe_names_are_safe(server: str, tool: str) -> None:
         ("a://{x}/b/{y}", "a://1/b/2", True),
         ("a://{x}/b/{y}", "a://1/c/2", False),
         ("a://.+", "a://xx", False),
+        ("a://{x}", "a://{x}", True),
+        ("a://fixed", "a://fixed", True),
+        ("a://{x}/b", "a:///b", False),
+        ("a://{x}b{y}b", "a://1b2b", True),
+        ("a://{x}b{y}b", "a://1bb", False),
+        ("a://{x}ab", "a://ab", False),
+        ("aa{x}aa", "aaa", False),
+        ("a://{x}{y}", "a://1", False),
+        ("a://{x}{y}", "a://12", True),
+        ("a://{x}/contents{/path*}", "a://1/contents", True),
+        ("a://{x}/contents{/path*}", "a://1/contents/b/c", True),
+        ("a://{x}{?page}", "a://1", True),
     ],
 )
 def test_a_template_owns_what_fits_it(template: str, uri: str, fits: bool) -> None:
@@ -135,6 +150,34 @@ def test_a_template_owns_what_fits_it(template: str, uri: str, fits: bool) -> No
     listing = Listing(templates=(json.dumps({"uriTemplate": template, "name": "t"}).encode(),))
     found = merge.merge([merge.section(config, listing)], 1)
     assert found.owner(uri) == ("f" if fits else None)
+
+
+def test_a_uri_that_nearly_fits_is_seen_through_at_once() -> None:
+    """One that a client makes up must not keep all others waiting."""
+    began = time.process_time()
+    assert not fits("a://{w}/{x}/{y}/{z}/end", "a://" + "/" * 100_000)
+    assert not fits("a://{w}/b/{x}/b/{y}/b/{z}/end", "a://" + "/b" * 100_000)
+    assert time.process_time() - began < 1
+
+
+@given(st.lists(st.sampled_from(["{x}", "{/x}", "a", "ab", "/"]), max_size=6), st.text("ab/", max_size=8))
+def test_fits_is_what_a_regular_expression_says(parts: list[str], uri: str) -> None:
+    any_text = {"{x}": ".+", "{/x}": ".*"}
+    expected = re.fullmatch("".join(any_text.get(part, part) for part in parts), uri) is not None
+    assert fits("".join(parts), uri) == expected
+
+
+def test_a_template_to_complete_is_that_of_whoever_lists_it() -> None:
+    sections = [
+        merge.section(
+            UpstreamConfig(name, "x"),
+            Listing(templates=(json.dumps({"uriTemplate": template, "name": "t"}).encode(),)),
+        )
+        for name, template in (("wide", "file:///{path}"), ("narrow", "file:///{folder}/{name}"))
+    ]
+    found = merge.merge(sections, 1)
+    assert found.owner("file:///{folder}/{name}") == "narrow"
+    assert found.owner("file:///a/b") == "wide"
 
 
 def test_what_goes_on_the_log_is_masked_and_the_definition_is_not() -> None:

@@ -19,6 +19,8 @@ from portero.gateway.http.upgrades import reader_of_the_rest
 REQUEST_SECONDS: Final = 30.0
 """From the opening of a connection, or from the first byte of a request, to the end of its body."""
 SWEEP_SECONDS: Final = 1.0
+NO_CONTENT: Final = 204
+"""The status of an answer that has no body, and must not say how long it is."""
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Of a head that comes in pieces; one that comes at once is as large as what is read at once, 256 KiB."""
 
@@ -37,13 +39,15 @@ class Cycle(RequestResponseCycle):
         if self.disconnected:
             return
         self.response_started = self.response_complete = True
-        body = message["body"]
-        lines = [STATUS_LINE[message["status"]]]
+        body, status = message["body"], message["status"]
+        lines = [STATUS_LINE[status]]
         for name, value in message["headers"]:
             lines += (name, b": ", value, b"\r\n")
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
-        lines += (b"content-length: %d\r\n\r\n" % len(body), body)
+        lines.append(b"\r\n" if status == NO_CONTENT else b"content-length: %d\r\n\r\n" % len(body))
+        if self.scope["method"] != "HEAD":  # a body would be taken for the beginning of the next answer
+            lines.append(body)
         self.transport.write(b"".join(lines))
         self.message_event.set()
         if not self.keep_alive:
