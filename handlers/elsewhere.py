@@ -16,6 +16,7 @@ from handlers.answering import answer_of
 from handlers.bridging import Channel
 from handlers.concluding import conclude
 from handlers.core import Core
+from handlers.kept import Params
 from handlers.outcomes import Execution
 from handlers.ownership import Ownership, Term
 from handlers.recording import ANSWER_SECONDS, not_given_out
@@ -24,7 +25,6 @@ from handlers.running import LEASE_PARTS, Runner
 from handlers.unsent import Unsent
 from portero.domain.call import Call
 from portero.domain.commands import RequestCall, Wake
-from portero.domain.digest import call_digest
 from portero.domain.events import (
     CallCancelled,
     CallDenied,
@@ -144,11 +144,10 @@ class Elsewhere:
         core, facts, channel = self._core, request.facts, request.channel
         lease_ms = core.lease_ms
         wait_ms = round(self._upstreams.configs[request.upstream].timeout_seconds * 1000)
-        name = policy_name(request.kind, request.upstream, command.name)
         capabilities = channel.capabilities if channel is not None else None
         event = ExecutionQueued(
             core.log.replica,
-            call_digest(name, self._text(command, request), command.extra, facts.definition, core.replacer.digest),
+            self._digest(request, command),
             wait_ms,
             lease_ms,
             facts,
@@ -160,10 +159,16 @@ class Elsewhere:
         due = Millis(command.lease_until - core.lease_ms + min(wait_ms, lease_ms))
         return replace(command, queued=event, lease_until=due)
 
-    def _text(self, command: RequestCall, request: CallRequest) -> str:
-        if command.arguments_blob is None:
-            return command.arguments
-        return self._core.replacer.to_fake_stored(request.arguments).decode()
+    def _digest(self, request: CallRequest, command: RequestCall) -> str:
+        """What is kept beside the log does not stand in the command, and is made once more."""
+        replacer = self._core.replacer
+        arguments, extra = command.arguments.encode(), command.extra.encode() if command.extra is not None else None
+        if command.arguments_blob is not None:
+            arguments = replacer.to_fake_stored(request.arguments)
+        if command.extra_blob is not None and request.extra is not None:
+            extra = replacer.to_fake_stored(request.extra)
+        name = policy_name(request.kind, request.upstream, command.name)
+        return Params(arguments, extra).digest(name, request.facts.definition, replacer.digest)
 
     # --- waiting ----------------------------------------------------------------------------------------------------
 

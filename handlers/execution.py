@@ -12,6 +12,7 @@ from handlers.asking import TaskChannel
 from handlers.bridging import Channel
 from handlers.core import Core
 from handlers.inquiries import Inquiries
+from handlers.kept import Params, params_of
 from handlers.outcomes import Execution
 from handlers.ownership import Ownership, Term
 from handlers.refusing import is_waited_for, unsent
@@ -90,8 +91,8 @@ class Executions:
                 await self._upstreams.settled(UPSTREAM_WAIT_SECONDS, state.upstream)
             else:
                 await self._upstreams.connected(state.upstream, UPSTREAM_WAIT_SECONDS)
-            arguments = await self._arguments(state)
-            done = await asyncio.shield(self._begin(self._start(call, arguments, cause), f"start {call}"))
+            params = await params_of(core.log, state)
+            done = await asyncio.shield(self._begin(self._start(call, params, cause), f"start {call}"))
             if done is not None:
                 return done
         return cause
@@ -143,11 +144,11 @@ class Executions:
         finally:
             end()
 
-    async def _start(self, call: CallId, arguments: bytes | None, cause: Seq) -> Seq | None:
+    async def _start(self, call: CallId, params: Params, cause: Seq) -> Seq | None:
         """As ``bring``; None when it has to wait once more: a lock came first."""
         core = self._core
         single, term = self._place(call)
-        start = Start(core, self._upstreams.catalogue, call, arguments, single, term, call in self._uncertain)
+        start = Start(core, self._upstreams.catalogue, call, params, single, term, call in self._uncertain)
         if term is not None:
             term.enter()
         try:
@@ -172,12 +173,6 @@ class Executions:
             return False, None
         return True, ownership.term(state.upstream)
 
-    async def _arguments(self, state: calls.Call) -> bytes | None:
-        """The stored arguments, or None when they were kept beside the log and their time is over."""
-        if state.arguments_blob is None:
-            return state.arguments.encode()
-        return await self._core.log.blob(state.arguments_blob)
-
     async def _run(self, start: Start, started: calls.Call, seq: Seq) -> None:
         waiting = self._waiting(started) if start.waited_for else None
         execution = Execution(
@@ -185,8 +180,8 @@ class Executions:
             started.kind,
             started.upstream,
             started.name,
-            start.arguments or b"",
-            started.extra.encode() if started.extra else None,
+            start.params.arguments or b"",
+            start.params.extra,
             version=started.version,
             attempt=started.attempt,
             retry_safe=started.retry_safe,

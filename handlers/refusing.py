@@ -1,10 +1,10 @@
 """What is looked at once more before a call starts that has waited: is it still what it was, and still wanted?"""
 
 from handlers.core import Core
+from handlers.kept import Params
 from handlers.outcomes import error_text
 from portero.domain.call import Call
 from portero.domain.commands import Deny, RecordFailure
-from portero.domain.digest import call_digest
 from portero.domain.grant import GrantEnd
 from portero.domain.ids import Millis
 from portero.domain.patterns import policy_name
@@ -14,13 +14,11 @@ from portero.errors import UPSTREAM_UNAVAILABLE
 from portero.upstream import Catalogue
 
 
-def refusal(
-    core: Core, catalogue: Catalogue, state: Call, arguments: bytes | None, now: Millis
-) -> Deny | RecordFailure | None:
+def refusal(core: Core, catalogue: Catalogue, state: Call, params: Params, now: Millis) -> Deny | RecordFailure | None:
     """Why a call that was approved, or allowed and had to wait, must not run after all; None: it may."""
     since = "approved" if state.asked else "requested"
-    if arguments is None:
-        return Deny(SYSTEM, "Its arguments are no longer kept. Ask again.")
+    if params.gone is not None:
+        return Deny(SYSTEM, f"{params.gone} Ask again.")
     name = policy_name(state.kind, state.upstream, state.name)
     verdict = core.decide_policy(name, state.client, now)
     if verdict.action is Action.DENY:
@@ -34,8 +32,7 @@ def refusal(
             message = f"{state.upstream} is not connected or no longer has {state.name}; nothing was sent."
             return unsent(state, UPSTREAM_UNAVAILABLE, message)
         definition = tool.facts.definition
-    digest = call_digest(name, arguments.decode(), state.extra, definition, core.replacer.digest)
-    if state.digest not in {"", digest}:
+    if state.digest not in {"", params.digest(name, definition, core.replacer.digest)}:
         return Deny(SYSTEM, f"The tool or the replacements changed since it was {since}. Ask again.")
     return None
 

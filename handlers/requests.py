@@ -1,6 +1,5 @@
 """A client's request, from policy to answer: replaced, decided and on the log before one byte reaches the upstream."""
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -12,7 +11,8 @@ from msgspec import Struct
 from handlers.asking import capabilities_of, letters_of
 from handlers.bridging import Channel
 from handlers.continued import Continued
-from handlers.core import NO_BLOBS, Core, new_call_id
+from handlers.core import Core, new_call_id
+from handlers.kept import Params, blobs, kept
 from handlers.outcomes import Done, Execution, Failed
 from handlers.repeats import refuse_repeats
 from handlers.running import Runner
@@ -20,7 +20,6 @@ from handlers.unsent import Unsent
 from handlers.using import use
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
-from portero.domain.digest import call_digest
 from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate
 from portero.domain.patterns import holds_uri, policy_name
 from portero.domain.policy import Verdict
@@ -33,9 +32,6 @@ from portero.errors import (
     VersionConflict,
 )
 from portero.log import Appended, Write
-
-BLOB_BYTES = 32_768
-"""Arguments above this are kept beside the log, so that views stay small."""
 
 STARTED_VERSION = 3
 """A call that is allowed at once stands here after its first append: requested, decided, started."""
@@ -223,23 +219,22 @@ class Requests:
     ) -> RequestCall:
         core = self._core
         request, facts = stored.request, stored.request.facts
-        text = stored.arguments.decode()
-        extra = stored.extra.decode() if stored.extra is not None else None
-        large = len(stored.arguments) > BLOB_BYTES
+        arguments, extra = kept(stored.arguments, f"{call}.arguments"), kept(stored.extra, f"{call}.extra")
         digest, askable, as_task = "", None, False
         if verdict.action is Action.ASK:
             if request.channel is not None:
                 askable, as_task = capabilities_of(letters_of(request.channel.capabilities)), request.channel.as_task
-            digest = call_digest(stored.policy_name, text, extra, facts.definition, core.replacer.digest)
+            sent = Params(stored.arguments, stored.extra)
+            digest = sent.digest(stored.policy_name, facts.definition, core.replacer.digest)
         return RequestCall(
             client=request.client,
             kind=request.kind,
             upstream=request.upstream,
             name=stored.name,
-            arguments="" if large else text,
-            arguments_blob=f"{call}.arguments" if large else None,
-            arguments_bytes=len(stored.arguments),
-            extra=extra,
+            arguments=arguments.text or "",
+            arguments_blob=arguments.blob,
+            arguments_bytes=arguments.size,
+            extra=extra.text,
             action=verdict.action,
             reason=verdict.reason,
             policy_version=policy_version,
@@ -249,7 +244,10 @@ class Requests:
             replica=core.log.replica,
             lease_until=Millis(now + core.lease_ms),
             retry_safe=core.retry_lost and bool(facts.read_only or facts.idempotent),
-            arguments_digest=hashlib.sha256(stored.arguments).hexdigest() if large else None,
+            arguments_digest=arguments.digest,
+            extra_blob=extra.blob,
+            extra_bytes=extra.size,
+            extra_digest=extra.digest,
             capabilities=askable.decode() if askable is not None else None,
             as_task=as_task,
         )
@@ -280,7 +278,7 @@ class Requests:
             now=now,
             policy_version=command.policy_version,
             trace=stored.request.trace,
-            blobs={command.arguments_blob: stored.arguments} if command.arguments_blob else NO_BLOBS,
+            blobs=blobs(command, stored.arguments, stored.extra),
             blob_ttl=core.approval_ms // 1000 + BLOB_GRACE_SECONDS,
             orphaned=partial(self._unsent.orphaned, call, by),
         )

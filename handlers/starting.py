@@ -3,6 +3,7 @@
 import attrs
 
 from handlers.core import Core
+from handlers.kept import Params
 from handlers.ownership import Term
 from handlers.refusing import is_waited_for, refusal, unsent
 from portero.domain import call as calls
@@ -26,7 +27,7 @@ class Start:
     core: Core
     catalogue: Catalogue
     call: CallId
-    arguments: bytes | None
+    params: Params
     single: bool
     term: Term | None
     uncertain: bool
@@ -48,7 +49,7 @@ class Start:
         self.locked = self.core.view.locked is not None and not is_waited_for(state)
         if self.locked:
             return ()
-        reason = refusal(self.core, self.catalogue, state, self.arguments, now)
+        reason = refusal(self.core, self.catalogue, state, self.params, now)
         return (ending(state, reason, now),) if reason is not None else self._started(state, now)
 
     def _is_unsent(self, state: calls.Call) -> bool:

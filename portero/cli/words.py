@@ -148,13 +148,18 @@ def event_detail(event: Any) -> str:
     return ", ".join(part for part in (line.detail, took) if part)
 
 
+def _requested(event: e.ToolCallRequested) -> str:
+    beside = f", {event.extra_bytes} bytes beside them" if event.extra_bytes else ""
+    return f"{event.upstream}/{event.name}, {event.arguments_bytes} bytes of arguments{beside}"
+
+
 def _succeeded(event: e.ExecutionSucceeded) -> str:
     outcome = "the tool reports an error" if event.is_error else "done"
     return f"{outcome}, {event.result_bytes} bytes in {span(event.duration_ms)}"
 
 
 _DETAILS: Final[dict[Any, Callable[[Any], str]]] = {
-    e.ToolCallRequested: lambda event: f"{event.upstream}/{event.name}, {event.arguments_bytes} bytes of arguments",
+    e.ToolCallRequested: _requested,
     e.PolicyDecided: lambda event: f"{event.action.value} ({reason_words(event.reason)})",
     e.ApprovalRequested: lambda event: f"until {clock(event.expires_at)}",
     e.ApprovalNotified: lambda event: f"by {event.channel}",

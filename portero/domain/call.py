@@ -109,6 +109,9 @@ def _request(state: Call | None, command: RequestCall, now: Millis, locked: bool
         command.arguments_bytes,
         command.extra,
         command.arguments_digest,
+        command.extra_blob,
+        command.extra_bytes,
+        command.extra_digest,
     )
     decided = PolicyDecided(command.action, command.reason, command.policy_version)
     if command.action is Action.DENY:

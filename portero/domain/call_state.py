@@ -74,6 +74,7 @@ class Call(Struct, CallFace, frozen=True):
 
     @property
     def extra(self) -> str | None:
+        """JSON text of the other members of the params, fakes only; None also when kept as ``extra_blob``."""
         return self.origin.request.extra
 
     @property

@@ -31,11 +31,14 @@ class RequestCall(Struct, frozen=True):
     lease_until: Millis
     retry_safe: bool
     arguments_digest: str | None = None
+    extra_blob: str | None = None
+    extra_bytes: int = 0
+    extra_digest: str | None = None
     queued: ExecutionQueued | None = None
+    """Where it is allowed: another replica starts it, and this event says so instead of that it has started."""
     capabilities: str | None = None
     as_task: bool = False
     """These two as in ``ApprovalRequested``."""
-    """Where it is allowed: another replica starts it, and this event says so instead of that it has started."""
 
 
 class Approve(Struct, frozen=True):

@@ -14,5 +14,7 @@ def digest_of(*parts: str | None) -> str:
 
 
 def call_digest(tool: str, arguments: str, extra: str | None, definition: str, replacements: str) -> str:
-    """Over the policy name, arguments and other params as stored (fakes), and the digests of definition and table."""
+    """Over the policy name, arguments and other params as stored (fakes), and the digests of definition and table.
+
+    Both are given whole, wherever they are kept."""
     return digest_of("call", tool, arguments, extra, definition, replacements)

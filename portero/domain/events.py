@@ -25,9 +25,14 @@ class ToolCallRequested(Struct, frozen=True):
     arguments_blob: str | None = None
     arguments_bytes: int = 0
     extra: str | None = None
-    """JSON object with other members of the request's params that must reach the upstream, fakes only."""
+    """JSON object with other members of the request's params that must reach the upstream, fakes only; None also when
+    ``extra_blob`` is set."""
     arguments_digest: str | None = None
     """SHA-256, hex, of arguments that are kept as a blob: what remains of them once their time is over."""
+    extra_blob: str | None = None
+    extra_bytes: int = 0
+    extra_digest: str | None = None
+    """The same of the other members."""
 
 
 class PolicyDecided(Struct, frozen=True):

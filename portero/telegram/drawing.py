@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from handlers.core import Core
+from handlers.kept import Params, params_of
 from portero.domain.call import Call
 from portero.domain.values import Status
 from portero.telegram.render.arguments import parse
@@ -34,16 +35,16 @@ class Drawing:
 
     async def card(self, call: Call) -> Message:
         """Raises LogUnavailable. Whatever is wrong with the arguments, there is a card."""
-        arguments = await self._arguments(call)
+        params = await params_of(self._core.log, call)
         setting = Setting(self.hour, self._marks, self._show_real)
-        if arguments is None:
-            return self.bare(call, "The arguments are not kept any more.")
+        if params.gone is not None:
+            return self.bare(call, params.gone)
         result = await self.result(call)
         try:
-            if max(len(arguments), len(result or "")) < LARGE_BYTES:
-                message = self._draw(call, arguments, setting, result)
+            if max(len(params.arguments or b""), len(params.extra or b""), len(result or "")) < LARGE_BYTES:
+                message = self._draw(call, params, setting, result)
             else:
-                message = await asyncio.to_thread(self._draw, call, arguments, setting, result)
+                message = await asyncio.to_thread(self._draw, call, params, setting, result)
         except Exception:  # a card that cannot be drawn would be an approval that nobody ever sees
             logger.exception("a card could not be drawn", call=call.id, tool=call.tool)
             return self.bare(call, "The arguments cannot be drawn here.")
@@ -63,24 +64,17 @@ class Drawing:
 
     async def reals(self, call: Call) -> list[str]:
         """What each fake of the call becomes, in pages for an alert."""
-        arguments = await self._arguments(call)
-        return pages(self._pairs(arguments or "", call.extra).items())
+        return pages(self._pairs(*_texts(await params_of(self._core.log, call))).items())
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
-    def _draw(self, call: Call, arguments: str, setting: Setting, result: str | None) -> Message:
+    def _draw(self, call: Call, params: Params, setting: Setting, result: str | None) -> Message:
+        arguments, extra = _texts(params)
         reveals = 0
         if call.status is Status.PENDING and not self._show_real:
-            reveals = len(pages(self._pairs(arguments, call.extra).items()))
+            reveals = len(pages(self._pairs(arguments, extra).items()))
         full = Setting(setting.hour, setting.marks, setting.reals_shown, reveals)
-        return card(call, arguments, full, result=result)
-
-    async def _arguments(self, call: Call) -> str | None:
-        if call.arguments_blob is None:
-            gone = not call.arguments and call.arguments_bytes > len("{}")
-            return None if gone else call.arguments
-        found = await self._core.log.blob(call.arguments_blob)
-        return found.decode() if found is not None else None
+        return card(call, arguments, extra, full, result=result)
 
     def _marks(self, text: str) -> tuple[Replaced, ...]:
         spans = self._core.replacer.spans(text)
@@ -101,3 +95,7 @@ class Drawing:
 
     def _real(self, fake: str) -> str:
         return str(json.loads(self._core.replacer.to_real(json.dumps(fake).encode())))
+
+
+def _texts(params: Params) -> tuple[str, str | None]:
+    return (params.arguments or b"").decode(), params.extra.decode() if params.extra is not None else None

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import attrs
 
 from handlers.core import new_call_id, system_clock
+from handlers.kept import kept
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
 from portero.domain.events import (
@@ -182,10 +183,12 @@ class Scribe:
         action: Action = Action.ASK,
         expires_in: int = 3_600_000,
         title: str | None = None,
+        extra: str | None = None,
     ) -> CallId:
         """A call that was requested just now, as the policy's ``action`` wants it."""
         call, moment = new_call_id(), system_clock()
         upstream, _, name = tool.partition("/")
+        beside = kept(extra.encode() if extra is not None else None, f"{call}.extra")
         request = RequestCall(
             ClientId(client),
             Kind.TOOL,
@@ -194,7 +197,7 @@ class Scribe:
             arguments,
             None,
             len(arguments.encode()),
-            None,
+            beside.text,
             action,
             Reason(Tier.DEFAULT),
             0,
@@ -204,7 +207,12 @@ class Scribe:
             SEED,
             Millis(moment + 600_000),
             retry_safe=False,
+            extra_blob=beside.blob,
+            extra_bytes=beside.size,
+            extra_digest=beside.digest,
         )
+        if beside.blob is not None and extra is not None:
+            await self.log.keep(beside.blob, extra.encode(), 3_600)
         await self._write(call_aggregate(call), *calls.decide(None, request, moment), by=Actor("client", client))
         return call
 

@@ -1,10 +1,12 @@
 """pending, tasks, show, logs, status: what is there, for people and for programs."""
 
 import asyncio
+import json
 import re
 import signal
 import time
 
+from handlers.kept import BLOB_BYTES
 from portero.cli.commands.logs import _follow
 from portero.cli.output import Output
 from portero.cli.place import Place
@@ -98,6 +100,20 @@ def test_show_tells_the_whole_story(home: Home) -> None:
         "ApprovalRequested",
         "CallDenied",
     ]
+
+
+def test_show_gives_what_is_sent_beside_the_arguments_whole_wherever_it_is_kept(home: Home) -> None:
+    large = json.dumps({"inputResponses": {"who": "x" * BLOB_BYTES}})
+    for extra in ('{"requestState":"r"}', large):
+        call = home.ask(extra=extra)
+        assert home.run("show", call, "--json").json["extraText"] == extra
+        seen = home.run("show", call).out
+        assert "Also sent" in seen
+        assert f"{len(extra)} bytes beside them" in seen
+    home.on_log(lambda scribe: scribe.log.keep(f"{call}.extra", b"{}", 3_600))  # its place has gone to something else
+    assert home.run("show", call, "--json").json["extraText"] == '"(no longer kept)"'
+    assert re.search(r"Also sent\n +\"\(no longer kept\)\"", home.run("show", call).out)
+    assert "extraText" not in home.run("show", home.ask(), "--json").json
 
 
 def seed_log(home: Home) -> tuple[CallId, CallId]:

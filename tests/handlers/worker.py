@@ -1,7 +1,8 @@
 """An upstream for the handlers' tests: it notes what it does, and dies, waits or changes when it is told to.
 
 Standard library only. Arguments of its tools: ``id`` is noted, ``until`` names a file to wait for, ``die`` one whose
-absence is deadly, once; with ``progress`` it reports some while it waits.
+absence is deadly, once; with ``progress`` it reports some while it waits, with ``back`` it gives back all that it was
+sent.
 """
 
 import json
@@ -28,7 +29,9 @@ def send(**message: Any) -> None:
         sys.stdout.flush()
 
 
-def work(identity: Any, name: str, given: dict[str, Any], token: Any) -> None:
+def work(identity: Any, params: dict[str, Any]) -> None:
+    name, given = params["name"], params.get("arguments") or {}
+    token = params.get("_meta", {}).get("progressToken")
     if name == "change":
         TOOLS["do"]["description"] = "Do something else."
         send(method="notifications/tools/list_changed")
@@ -44,7 +47,8 @@ def work(identity: Any, name: str, given: dict[str, Any], token: Any) -> None:
     if "fail" in given:
         send(id=identity, error={"code": 17, "message": given["fail"]})
         return
-    send(id=identity, result={"content": [{"type": "text", "text": given.get("say", "done")}]})
+    said = json.dumps(params) if "back" in given else given.get("say", "done")
+    send(id=identity, result={"content": [{"type": "text", "text": said}]})
 
 
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:  # noqa: PLR0911 - a table
@@ -79,9 +83,7 @@ for line in sys.stdin:
         continue
     given = message.get("params") or {}
     if message["method"] == "tools/call":
-        arguments = given.get("arguments") or {}
-        token = given.get("_meta", {}).get("progressToken")
-        threading.Thread(target=work, args=(message["id"], given["name"], arguments, token), daemon=True).start()
+        threading.Thread(target=work, args=(message["id"], given), daemon=True).start()
     elif (result := answer(message["method"], given)) is None:
         send(id=message["id"], error={"code": -32601, "message": "no such method"})
     else:

@@ -214,6 +214,13 @@ def test_long_arguments_of_such_calls_are_dropped_when_they_end():
     assert third.arguments == long.arguments
 
 
+def test_what_is_kept_beside_the_log_takes_no_room_here():
+    large = replace(REQUESTED, extra=None, extra_blob="c.extra", extra_bytes=90_000, extra_digest="ab")
+    calls = many((large, *ALLOWED[1:], SUCCEEDED), (large, *PENDING[1:], e.ApprovalExpired())).view(SMALL).calls
+    for number in range(2):
+        assert calls.get(call_id(number)).origin.request == large
+
+
 def test_a_call_cancelled_while_it_ran_is_kept_for_its_late_answer():
     tape = many((*ALLOWED, e.CallCancelled(BEN)))
     assert tape.view().calls.get(call_id(0)).status is Status.CANCELLED

@@ -161,9 +161,9 @@ def render(name: str) -> Message:
     call = EXAMPLES[name]()
     result = RESULT if call.result_bytes == 0 else None
     replaced = 1 if FAKES.search(call.arguments) else 0
-    return card(call, call.arguments, Setting(hour, marks, reveals=replaced), result=result)
+    return card(call, call.arguments, call.extra, Setting(hour, marks, reveals=replaced), result=result)
 
 
 def render_with_reals() -> Message:
     call = EXAMPLES["mail"]()
-    return card(call, call.arguments, Setting(Hour(ASKED, UTC), marks_with_reals, reals_shown=True))
+    return card(call, call.arguments, call.extra, Setting(Hour(ASKED, UTC), marks_with_reals, reals_shown=True))

@@ -73,11 +73,14 @@ class Replica:
     def view(self) -> View:
         return self.core.view
 
-    async def ask(self, text: str = "one", *, tool: str = "effect", client: str = "claude", **more: Any) -> CallId:
-        """A call that needs approval; returns its id."""
+    async def ask(
+        self, text: str = "one", *, tool: str = "effect", client: str = "claude", extra: Any = None, **more: Any
+    ) -> CallId:
+        """A call that needs approval; returns its id. ``extra``: other members of its params."""
         arguments = json.dumps({"text": text, **more}).encode()
+        beside = json.dumps(extra).encode() if extra is not None else None
         answer = await self.requests.call(
-            CallRequest(ClientId(client), Kind.TOOL, "fixture", tool, arguments, self.facts(tool))
+            CallRequest(ClientId(client), Kind.TOOL, "fixture", tool, arguments, self.facts(tool), beside)
         )
         assert isinstance(answer, Pending)
         await self.core.catch_up()

@@ -1,5 +1,6 @@
 """Cards, taps and outcomes, through the real aiogram and a real log."""
 
+from handlers.kept import BLOB_BYTES
 from portero.domain.values import Action, Status
 from tests.stores import Place
 from tests.telegram.office import ANA, open_office, refused
@@ -22,6 +23,23 @@ async def test_a_call_is_shown_approved_run_and_told(valkey: Place) -> None:
         told = await office.says("Done in")
         assert told.silent
         assert refused(office.api) == []
+
+
+async def test_what_is_sent_beside_the_arguments_is_shown_too_while_it_is_kept(valkey: Place) -> None:
+    extra = {"inputResponses": {"who": f"Jane Doe {'x' * BLOB_BYTES}"}, "requestState": "r"}
+    async with open_office(valkey) as office:
+        call = await office.first.ask("hello", extra=extra)
+        card = await office.card(call)
+        assert "2 of 3 arguments shown whole here, all 3 in the attached file" in card.text
+        assert "(request).inputResponses.who" in card.text
+        file = office.api.world.chats[ANA].messages[card.reply_to or 0].document or b""
+        assert f"| ⟪Jane Doe⟫ {'x' * BLOB_BYTES}\n" in file.decode()
+        reveal = await office.answer(office.ana.taps(card, "Show real values"))
+        assert "Jane Doe → Maria Huber" in reveal["text"]
+        valkey.redis.delete(valkey.key(f"blob:{call}.extra"))
+        office.ana.says(f"/task {call}")
+        bare = await office.says("What it sends beside its arguments is no longer kept.")
+        assert not [label for label in bare.labels() if "Approve" in label]
 
 
 async def test_every_button_does_what_it_says(valkey: Place) -> None:

@@ -129,7 +129,7 @@ def test_every_leaf_is_shown_and_the_message_accepted(
     text = json.dumps(arguments)
     more = json.dumps(extra) if extra is not None else None
     call = asked(tool, text, facts=ToolFacts(title=title), extra=more, client=client)
-    message = card(call, text, SETTING)
+    message = card(call, text, more, SETTING)
     assert_accepted(message)
     assert_complete(message, text, more)
 
@@ -138,7 +138,7 @@ def test_every_leaf_is_shown_and_the_message_accepted(
 @settings(max_examples=60, deadline=None)
 def test_any_name_of_a_tool_and_any_shape_of_arguments(name: str, arguments: Any) -> None:
     text = json.dumps(arguments)
-    message = card(asked(f"server/{name}", text), text, SETTING)
+    message = card(asked(f"server/{name}", text), text, None, SETTING)
     assert_accepted(message)
     assert_complete(message, text)
 
@@ -154,7 +154,7 @@ SMALL = st.recursive(
 @settings(max_examples=100, deadline=None)
 def test_what_fits_is_on_the_card(tool: str, arguments: dict[str, Any]) -> None:
     text = json.dumps(arguments)
-    message = card(asked(tool, text), text, SETTING)
+    message = card(asked(tool, text), text, None, SETTING)
     count = len(parse(text).leaves)
     if count <= 25:
         assert message.attachment is None
@@ -168,7 +168,7 @@ def test_foreign_text_is_never_live(arguments: dict[str, Any]) -> None:
     hidden = {f"/lock{key}": value for key, value in arguments.items()} | {"x": "@admin /lock https://example.com"}
     text = json.dumps(hidden)
     message = card(
-        asked("x/@admin https://example.com /lock", text, facts=ToolFacts(title="/lock @admin")), text, SETTING
+        asked("x/@admin https://example.com /lock", text, facts=ToolFacts(title="/lock @admin")), text, None, SETTING
     )
     plain, entities = parse_html(rich.html(message.text))
     over = covered(plain, entities, {"code", "pre"})
@@ -185,7 +185,7 @@ def test_foreign_text_is_never_live(arguments: dict[str, Any]) -> None:
 def test_large_values_go_into_the_file_whole(size: int) -> None:
     value = ("0123456789abcdef " * (size // 17 + 1))[:size].strip()
     text = json.dumps({"path": "a.txt", "content": value})
-    message = card(asked("filesystem/write_file", text), text, SETTING)
+    message = card(asked("filesystem/write_file", text), text, None, SETTING)
     assert_accepted(message)
     assert_complete(message, text)
     assert (message.attachment is None) is (size == 3_000)
@@ -194,7 +194,7 @@ def test_large_values_go_into_the_file_whole(size: int) -> None:
 @pytest.mark.parametrize("count", [10, 60, 400, 2_000])
 def test_many_arguments(count: int) -> None:
     text = json.dumps({f"key_{n}": f"value\n{n}" for n in range(count)})
-    message = card(asked("x/y", text), text, SETTING)
+    message = card(asked("x/y", text), text, None, SETTING)
     assert_accepted(message)
     assert_complete(message, text)
 
@@ -202,6 +202,6 @@ def test_many_arguments(count: int) -> None:
 def test_deep_nesting() -> None:
     for depth in (50, 59, 60, 500, 900, 100_000):
         text = '{"a":' * depth + "1" + "}" * depth
-        message = card(asked("x/y", text), text, SETTING)
+        message = card(asked("x/y", text), text, None, SETTING)
         assert_accepted(message)
         assert_complete(message, text)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from portero.cli import shapes
-from portero.cli.arguments import arguments_of
+from portero.cli.arguments import params_of
 from portero.cli.complete import any_tasks
 from portero.cli.history import history_of
 from portero.cli.output import Output, json_option
@@ -33,16 +33,16 @@ def show(task: str, whole: bool, out: Output) -> None:
 
     async def run(session: Session) -> None:
         call = find_call(session.view, task)
-        arguments = await arguments_of(session.log, call)
+        arguments, extra = await params_of(session.log, call)
         result = await _result(session, call)
         history = await history_of(session.log, call)
         if out.as_json:
-            out.document(_shape(call, arguments, result, history))
+            out.document(_shape(call, arguments, extra, result, history))
             return
         out.fields(_fields(call))
         _section(out, "Arguments", pretty_json(arguments))
-        if call.extra:
-            _section(out, "Also sent", pretty_json(call.extra))
+        if extra is not None:
+            _section(out, "Also sent", pretty_json(extra))
         if result is not None:
             lines = pretty_json(result)
             more = len(lines) - RESULT_LINES
@@ -118,13 +118,15 @@ def _line(recorded: Recorded[Any], call: Call) -> str:
     return f"{clock(recorded.meta.at)}  {word:<16} {visible(actor)}  {visible(detail)}".rstrip()
 
 
-def _shape(call: Call, arguments: str, result: str | None, history: list[Recorded[Any]]) -> shapes.Shape:
+def _shape(
+    call: Call, arguments: str, extra: str | None, result: str | None, history: list[Recorded[Any]]
+) -> shapes.Shape:
     shape = shapes.task(call) | {
         "policy": {"action": call.action.value if call.action else None, "reason": shapes.reason(call.reason)},
         "argumentsText": arguments,
     }
     optional = {
-        "extraText": call.extra,
+        "extraText": extra,
         "resultText": result,
         "expiresAt": iso(call.expires_at) if call.expires_at is not None else None,
         "decidedAt": iso(call.decided_at) if call.decided_at is not None else None,

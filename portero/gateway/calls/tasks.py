@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Final
 
+from handlers.kept import arguments_of
 from portero.domain.call import Call
 from portero.domain.events import Recorded
 from portero.domain.ids import CallId, ClientId, Seq
@@ -99,9 +100,7 @@ class Tasks:
 
     async def arguments(self, call: Call) -> bytes:
         """As they were stored; an empty object when they are no longer kept."""
-        if call.arguments_blob is not None:
-            return await self._services.core.log.blob(call.arguments_blob) or b"{}"
-        return call.arguments.encode() or b"{}"
+        return await arguments_of(self._services.core.log, call) or b"{}"
 
     def mark_read(self, call: Call) -> None:
         """Notes, in the background, that the client has seen how the task ended. Its answer does not wait for that."""

@@ -39,9 +39,12 @@ class Setting:
     """Taps that it takes to read all the real values, 200 characters each."""
 
 
-def card(call: Call, arguments: str, setting: Setting, *, result: str | None = None) -> Message:
-    """``arguments`` and ``result`` are JSON texts, wherever they were kept. Nobody approves what is not shown whole."""
-    taken = parse(arguments, call.extra)
+def card(call: Call, arguments: str, extra: str | None, setting: Setting, *, result: str | None = None) -> Message:
+    """``arguments``, ``extra`` (other members of the params) and ``result`` are JSON texts, wherever they were kept.
+
+    Nobody approves what is not shown whole.
+    """
+    taken = parse(arguments, extra)
     layout = Layout(taken, setting.marks)
     arrange(Subject(call.upstream, call.name, call.kind), layout)
     head = rich.lines([*standing(call, setting.hour, result), rich.text(""), *_about(call, layout)])
