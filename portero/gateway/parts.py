@@ -27,6 +27,7 @@ from portero.gateway.notices.subscribing import Subscribing
 from portero.gateway.offer.lists import ToolLists
 from portero.gateway.offer.offered import Offered
 from portero.gateway.offer.offers import Offers
+from portero.gateway.offer.pages import Pages
 from portero.gateway.offer.virtual import VirtualTools
 from portero.gateway.services import Services
 
@@ -46,8 +47,9 @@ class Parts:
         deferring = Deferring(services, results, tasks, flights)
         calls = Calls(services, results, channels, parking, deferring=deferring, tasks=upstream_tasks)
         virtual = VirtualTools(services, results, calls, tasks)
-        lists = ToolLists(services, results, virtual)
-        offered = Offered(services, results, lists)
+        pages = Pages(services.sealer, options.page_size)
+        lists = ToolLists(services, results, pages, virtual)
+        offered = Offered(services, results, pages, lists)
         offers = Offers(services, calls, offered)
         extension = TaskExtension(services, results, tasks, upstream_tasks)
         subscribing = Subscribing(subscriptions, offers, results, services.core.replacer)

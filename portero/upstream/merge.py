@@ -1,7 +1,7 @@
 """From the lists of all upstreams to one catalogue: what cannot have a name of its own is refused, with the reason."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -21,12 +21,16 @@ _OWN: Final = ("portero/", "portero__")
 
 T = TypeVar("T")
 Named = TypeVar("Named", Tool, Prompt)
+Placed = TypeVar("Placed", Resource, Template)
 _Names = tuple[tuple[Named, ...], dict[str, Named]]
 
 
 @attrs.frozen
 class Section:
-    """What one upstream gave, decoded. ``dropped``: what was refused without looking at the others."""
+    """What one upstream gave, decoded. ``dropped``: what was refused without looking at the others.
+
+    ``mask`` hides real values in what is said of it: that goes on the log.
+    """
 
     config: UpstreamConfig
     tools: tuple[Tool, ...] = ()
@@ -36,6 +40,7 @@ class Section:
     dropped: tuple[str, ...] = ()
     listed: bool = False
     """Whether it was ever connected; before that, nothing is known of its tools."""
+    mask: Callable[[str], str] = str
 
 
 def section(config: UpstreamConfig, listing: Listing, mask: Callable[[str], str] = str) -> Section:
@@ -48,7 +53,7 @@ def section(config: UpstreamConfig, listing: Listing, mask: Callable[[str], str]
             try:
                 found.append(read(raw))
             except ValueError as error:
-                dropped.append(mask(f"{_shown_name(raw)}: {error}"))
+                dropped.append(f"{_shown(_name_in(raw), mask)}: {mask(str(error))}")
         return tuple(found)
 
     return Section(
@@ -59,20 +64,34 @@ def section(config: UpstreamConfig, listing: Listing, mask: Callable[[str], str]
         taken(listing.templates, lambda raw: offers.template(name, raw)),
         tuple(dropped),
         True,
+        mask,
     )
 
 
 def merge(sections: Sequence[Section], version: int) -> Catalogue:
     """``sections`` in the order of the configuration: where two names collide, the first keeps it."""
     dropped = {section.config.name: list(section.dropped) for section in sections}
+    masks = {section.config.name: section.mask for section in sections}
+
+    def placed(items: Iterable[Placed], uri: Callable[[Placed], str]) -> tuple[Placed, ...]:
+        """A URI has no name of ours before it: it is read from the server that has it first, so it is only there."""
+        owners: dict[str, Placed] = {}
+        for item in items:
+            owner = owners.setdefault(uri(item), item)
+            if owner is not item:
+                twice = owner.server == item.server
+                reason = f"{item.server} lists it twice; the first one counts" if twice else f"{owner.server} has it"
+                dropped[item.server].append(f"{_shown(uri(item), masks[item.server])}: {reason}")
+        return tuple(owners.values())
+
     tools, tools_by_name = _named(sections, [tool for section in sections for tool in section.tools], dropped)
     prompts, prompts_by_name = _named(sections, [prompt for section in sections for prompt in section.prompts], dropped)
     return Catalogue(
         version,
         tools,
         prompts,
-        tuple(resource for section in sections for resource in section.resources),
-        tuple(template for section in sections for template in section.templates),
+        placed((one for section in sections for one in section.resources), lambda one: one.uri),
+        placed((one for section in sections for one in section.templates), lambda one: one.uri_template),
         {name: tuple(reasons) for name, reasons in dropped.items()},
         {section.config.name: _pinned(section.config) for section in sections},
         tools_by_name,
@@ -108,11 +127,12 @@ def _named(sections: Sequence[Section], items: Sequence[Named], dropped: Mapping
     kept: set[Named] = set()
     owners: dict[str, Named] = {}
     foreign = {section.config.name: _prefixes(section, sections) for section in sections}
+    masks = {section.config.name: section.mask for section in sections}
     for item in sorted(items, key=lambda item: not item.prefix):
         spellings = {item.canonical, item.safe} | ({item.name} if not item.prefix else set())
         reason = _collision(item, spellings, owners, foreign[item.server])
         if reason is not None:
-            dropped[item.server].append(f"{item.name}: {reason}")
+            dropped[item.server].append(masks[item.server](f"{item.name}: {reason}"))
             continue
         kept.add(item)
         owners |= dict.fromkeys(spellings, item)
@@ -144,10 +164,15 @@ def _pinned(config: UpstreamConfig) -> frozenset[str] | None:
     return frozenset(name.removeprefix(f"{config.name}/") for name in config.pinned_tools)
 
 
-def _shown_name(raw: bytes) -> str:
+def _name_in(raw: bytes) -> str | None:
     try:
         found: Any = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         found = None
     name = found.get("name", found.get("uri")) if isinstance(found, dict) else None
-    return ascii(name)[1:-1][:100] if isinstance(name, str) else "(without a name)"
+    return name if isinstance(name, str) else None
+
+
+def _shown(name: str | None, mask: Callable[[str], str]) -> str:
+    """A foreign name as it is said to people. It is masked first: no mask knows a real that has been escaped."""
+    return ascii(mask(name))[1:-1][:100] if name is not None else "(without a name)"

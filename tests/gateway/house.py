@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -169,8 +169,12 @@ async def open_house(
     listen: Callable[[Listen], Listen] = lambda listen: listen,
     beside: House | None = None,
     answer_seconds: float = 30.0,
+    late: Collection[str] = (),
 ) -> AsyncIterator[House]:
-    """Starts everything on a store of its own, or as another replica on the one of ``beside``; takes it down again."""
+    """Starts everything on a store of its own, or as another replica on the one of ``beside``; takes it down again.
+
+    ``late``: upstreams that are not waited for.
+    """
     folder = beside.folder if beside else Path(tempfile.mkdtemp(prefix="portero-"))
     effects = folder / "effects"
     options = options or Options(version="1.2.3", port=0)
@@ -233,7 +237,7 @@ async def open_house(
         await workings.start()
         stack.push_async_callback(ups.stop)
         for config in configs:
-            if not config.disabled:
+            if not config.disabled and config.name not in late:
                 assert await ups.connected(config.name, 10)
         where = listen(Listen(options.host, options.port, graceful_seconds=5))
         server = HttpServer(gateway.app, where, open_socket(where), before_stop=gateway.listeners.close)

@@ -20,8 +20,8 @@ async def test_lists_leave_out_what_is_denied(house: House, name: str, modern: b
         prompts = await caller.rpc("prompts/list")
         templates = await caller.rpc("resources/templates/list")
     listed = [resource["uri"] for resource in resources["resources"]]
-    assert listed == ["made://one", "made://two", "made://asked", "made://Tessa/notes"]
-    assert [prompt["name"] for prompt in prompts["prompts"]] == ["fixture/greet", "fixture/curious"]
+    assert listed == ["made://Tessa/notes", "made://asked", "made://one", "made://two"]
+    assert [prompt["name"] for prompt in prompts["prompts"]] == ["fixture/curious", "fixture/greet"]
     assert [template["uriTemplate"] for template in templates["resourceTemplates"]] == ["made://by/{id}"]
     for listed in (resources, prompts, templates):
         assert ("ttlMs" in listed) is modern

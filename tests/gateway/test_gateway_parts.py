@@ -12,7 +12,8 @@ from portero.gateway.calls.taskids import parse_task_id, task_id
 from portero.gateway.exchange.reply import frame
 from portero.gateway.http.auth import Clients, Credential, token_digest
 from portero.gateway.http.origin import Origins
-from portero.gateway.offer.pages import cursor, read_cursor
+from portero.gateway.offer.pages import Pages
+from portero.gateway.sealing import Sealer
 from portero.gateway.times import iso, spoken
 
 CALL = CallId("0123456789abcdef")
@@ -121,21 +122,23 @@ def test_a_calls_own_id_is_a_task_id() -> None:
     assert parse_task_id(f" {CALL.upper()}\n") == (CALL, 0)
 
 
-@given(st.text())
-def test_a_cursor_comes_back_as_it_went(name: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return
-    assert read_cursor(cursor(name)) == name
+PAGES = Pages(Sealer(b"of these tests"), 3)
+ONE, TWO = ClientId("one"), ClientId("two")
 
 
 @given(st.text())
-def test_a_made_up_cursor_is_refused_or_harmless(text: str) -> None:
-    try:
-        assert isinstance(read_cursor(text), str)
-    except RpcError as error:
-        assert error.code == -32602  # noqa: PT017 - either is right
+def test_a_cursor_comes_back_as_it_went_for_its_list_and_client(name: str) -> None:
+    made = PAGES.cursor("tools", ONE, name)
+    assert PAGES.read("tools", ONE, made) == name
+    for member, client in (("prompts", ONE), ("tools", TWO)):
+        with pytest.raises(RpcError, match="not valid"):
+            PAGES.read(member, client, made)
+
+
+@given(st.text())
+def test_a_made_up_cursor_is_refused(text: str) -> None:
+    with pytest.raises(RpcError, match="not valid"):
+        PAGES.read("tools", ONE, text)
 
 
 def test_times_are_utc_with_milliseconds() -> None:

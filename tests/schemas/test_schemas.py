@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
@@ -60,10 +60,18 @@ def eras(place: Place) -> dict[str, Listed]:
     return {"legacy": list_tools(place, modern=False), "modern": list_tools(place, modern=True, **TASKS)}
 
 
+def name_of(text: str) -> str:
+    return str(json.loads(rawjson.member(text, "name")))
+
+
+def by_name(texts: Iterable[str]) -> list[str]:
+    return sorted(texts, key=name_of)
+
+
 def pairs(written: Tools, listed: Listed, spelling: str) -> Iterator[tuple[str, str, str]]:
-    """Server, definition as it was written but for its name, and as it was shown; in the server's order."""
+    """Server, definition as it was written but for its name, and as it was shown; in the order of the names."""
     for server, texts in written.items():
-        for text, shown in zip(texts, listed.of(server, spelling), strict=True):
+        for text, shown in zip(by_name(texts), listed.of(server, spelling), strict=True):
             yield server, rawjson.renamed(text, json.loads(rawjson.member(shown, "name"))), shown
 
 
@@ -95,7 +103,7 @@ def test_what_is_replaced_is_all_that_changes(world: World, era: str) -> None:
 @ERAS
 def test_odd_definitions_keep_every_value_as_it_was_written(world: World, era: str) -> None:
     """Blanks between a definition's own members, and another spelling of their names, are all that is lost."""
-    for text, shown in zip(ODD, world.replaced[era].of("odd", "safe"), strict=True):
+    for text, shown in zip(by_name(ODD), world.replaced[era].of("odd", "safe"), strict=True):
         want, got = ({json.loads(name): value for name, value in rawjson.members(one)} for one in (text, shown))
         assert list(want) == list(got)
         assert {**want, "name": ""} == {**got, "name": ""}
@@ -103,7 +111,7 @@ def test_odd_definitions_keep_every_value_as_it_was_written(world: World, era: s
 
 def test_names_are_the_servers_own_in_either_spelling(world: World) -> None:
     for server, texts in world.written.items():
-        names = [json.loads(rawjson.member(text, "name")) for text in texts]
+        names = [name_of(text) for text in by_name(texts)]
         slash, safe = world.plain["modern"].of(server, "slash"), world.replaced["modern"].of(server, "safe")
         assert [json.loads(text)["name"] for text in slash] == [f"{server}/{name}" for name in names]
         assert [json.loads(text)["name"] for text in safe] == [f"{server}__{name}" for name in names]

@@ -118,10 +118,10 @@ async def test_what_has_no_good_name_is_dropped_and_said(tmp_path: Path) -> None
 async def test_resources_templates_and_prompts_are_in_the_catalogue() -> None:
     async with running(fixture("f"), fixture("g")) as upstreams:
         catalogue: Catalogue = upstreams.catalogue
-        assert [(one.server, one.uri) for one in catalogue.resources] == [
-            ("f", "made://up/one"),
-            ("g", "made://up/one"),
-        ]
+        assert [(one.server, one.uri) for one in catalogue.resources] == [("f", "made://up/one")]
+        assert [(one.server, one.uri_template) for one in catalogue.templates] == [("f", "made://up/{id}")]
+        assert upstreams.of("f").dropped == ()
+        assert upstreams.of("g").dropped == ("made://up/one: f has it", "made://up/{id}: f has it")
         assert b'"x-unknown": [1, null]' in catalogue.resources[0].definition
         assert catalogue.owner("made://up/one") == "f"
         assert catalogue.owner("made://up/other") == "f"  # by its template

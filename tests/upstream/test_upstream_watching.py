@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from portero.domain.mcp import UPDATED
 from portero.errors import UpstreamRefused, UpstreamUnavailable
-from portero.upstream import UPDATED, Notification
+from portero.upstream import Notification
 from tests.upstream.remote import remote
 from tests.upstream.running import Running, fixture, running, until
 

@@ -11,19 +11,19 @@ from portero.domain.ids import ClientId
 from portero.domain.values import Action
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
-from portero.gateway.offer.pages import page
-from portero.gateway.offer.virtual import VirtualTools, spelled
+from portero.gateway.offer.pages import Pages
+from portero.gateway.offer.virtual import VirtualTools
 from portero.gateway.services import Services, may_ask
-from portero.upstream import Tool
+from portero.upstream import Spelling, Tool
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 
 
 @attrs.frozen
 class Listing:
-    """The tools that a client is shown: names in order, and the JSON of each."""
+    """The tools that a client is shown: the places that they have, in order, and the JSON of each."""
 
-    names: tuple[str, ...]
+    places: tuple[str, ...]
     tools: tuple[bytes, ...]
     digest: bytes
 
@@ -40,16 +40,16 @@ class _Key:
 class ToolLists:
     """Lists of tools per client, built when something that they depend on has changed."""
 
-    def __init__(self, services: Services, results: Results, virtual: VirtualTools) -> None:
+    def __init__(self, services: Services, results: Results, pages: Pages, virtual: VirtualTools) -> None:
         self._services = services
         self._results = results
+        self._pages = pages
         self._virtual = virtual
         self._built: dict[tuple[ClientId, bool], tuple[_Key, Listing]] = {}
 
     async def tools_list(self, request: Request) -> bytes:
         listing = self.listing(request.client, knows_tasks=request.declares_tasks)
-        size = self._services.options.page_size
-        members = page(request, "tools", listing.names, listing.tools, size)
+        members = self._pages.page(request, "tools", listing.places, listing.tools)
         return self._results.own(members, modern=request.modern, cached=True)
 
     def listing(self, client: ClientId, *, knows_tasks: bool) -> Listing:
@@ -66,19 +66,20 @@ class ToolLists:
         return listing
 
     def _build(self, client: ClientId, tools: Sequence[Tool], knows_tasks: bool) -> Listing:
+        """Own tools first: no name of an upstream's begins with a space. Then the others by name."""
         services = self._services
         safe = services.options.safe_names
-        names = [spelled(tool.name, safe=False) for tool in self._virtual.all]
-        bodies = [tool.listing(safe=safe) for tool in self._virtual.all]
+        placed = {f" {number} {tool.name}": tool.listing(safe=safe) for number, tool in enumerate(self._virtual.all)}
         for tool in tools:
             verdict = services.verdict_for_lists(tool.canonical, client)
             if verdict.action is not Action.DENY:
                 promised = not (knows_tasks or may_ask(verdict))
                 if promised and tool.has_output_schema:
                     services.promised.add((client, tool.canonical))
-                names.append(tool.canonical)
-                bodies.append(self._body(tool, output_schema=knows_tasks or promised))
-        return Listing(tuple(names), tuple(bodies), hashlib.sha256(b"\n".join(bodies)).digest())
+                placed[tool.spelled(Spelling.SLASH)] = self._body(tool, output_schema=knows_tasks or promised)
+        places = sorted(placed)
+        bodies = tuple(placed[place] for place in places)
+        return Listing(tuple(places), bodies, hashlib.sha256(b"\n".join(bodies)).digest())
 
     def _body(self, tool: Tool, *, output_schema: bool) -> bytes:
         services = self._services

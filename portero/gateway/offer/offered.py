@@ -15,17 +15,18 @@ from portero.gateway import wire
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
 from portero.gateway.offer.lists import ToolLists, with_name
-from portero.gateway.offer.pages import page
+from portero.gateway.offer.pages import Pages
 from portero.gateway.services import Services
+from portero.upstream import Spelling
 
 _text = msgspec.json.Decoder(str)
 
 
 @attrs.frozen
 class Shown:
-    """One list as a client is shown it: a name for the place of each item, and its JSON."""
+    """One list as a client is shown it: the places of its items, in order, and the JSON of each."""
 
-    names: tuple[str, ...]
+    places: tuple[str, ...]
     bodies: tuple[bytes, ...]
     digest: bytes
 
@@ -37,9 +38,10 @@ Items = Iterator[tuple[str, str, str, bytes]]
 class Offered:
     """Lists per client, built when something that they depend on has changed."""
 
-    def __init__(self, services: Services, results: Results, tools: ToolLists) -> None:
+    def __init__(self, services: Services, results: Results, pages: Pages, tools: ToolLists) -> None:
         self._services = services
         self._results = results
+        self._pages = pages
         self._tools = tools
         self._built: dict[tuple[ClientId, str], tuple[tuple[int, int], Shown]] = {}
         self._items: Final[Mapping[str, tuple[Kind, Callable[[], Items]]]] = {
@@ -76,7 +78,7 @@ class Offered:
 
     def _page(self, request: Request, member: str) -> bytes:
         shown = self._shown(request.client, member)
-        members = page(request, member, shown.names, shown.bodies, self._services.options.page_size)
+        members = self._pages.page(request, member, shown.places, shown.bodies)
         return self._results.own(members, modern=request.modern, cached=True)
 
     def _shown(self, client: ClientId, member: str) -> Shown:
@@ -86,13 +88,14 @@ class Offered:
         if known is not None and known[0] == key:
             return known[1]
         kind, items = self._items[member]
-        names, bodies = [], []
+        placed: dict[str, bytes] = {}
         for server, name, place, body in items():
             verdict = services.verdict_for_lists(policy_name(kind, server, name), client)
             if verdict.action is not Action.DENY:
-                names.append(place)
-                bodies.append(body)
-        shown = Shown(tuple(names), tuple(bodies), hashlib.sha256(b"\n".join(bodies)).digest())
+                placed.setdefault(place, body)
+        places = sorted(placed)
+        bodies = tuple(placed[place] for place in places)
+        shown = Shown(tuple(places), bodies, hashlib.sha256(b"\n".join(bodies)).digest())
         self._built[client, member] = key, shown
         return shown
 
@@ -100,7 +103,7 @@ class Offered:
         for prompt in self._services.upstreams.catalogue.prompts:
             body = prompt.listing(self._services.spelling)
             shown = with_name(self._services.core.replacer.to_fake_result(body), body)
-            yield prompt.server, prompt.name, prompt.canonical, shown
+            yield prompt.server, prompt.name, prompt.spelled(Spelling.SLASH), shown
 
     def _resources(self) -> Items:
         for resource in self._services.upstreams.catalogue.resources:
@@ -111,7 +114,11 @@ class Offered:
             yield self._item(template.server, template.uri_template, template.definition)
 
     def _item(self, server: str, uri: str, definition: bytes) -> tuple[str, str, str, bytes]:
-        """Policies and cursors know URIs as they are stored: with fakes in the place of reals."""
+        """Policies and cursors know URIs as they are stored: with fakes in the place of reals.
+
+        Two that are the same to a client, a real one and one that has the fake in it, are one item to it: it could not
+        say which of them it wants.
+        """
         replacer = self._services.core.replacer
         stored = _text.decode(replacer.to_fake_stored(wire.encode(uri)))
-        return server, stored, f"{server} {stored}", replacer.to_fake_result(definition)
+        return server, stored, stored, replacer.to_fake_result(definition)
