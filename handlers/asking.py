@@ -23,7 +23,13 @@ class _Elicitation(msgspec.Struct):
     mode: str = "form"
 
 
+class _Sampling(msgspec.Struct):
+    tools: Any = None
+    toolChoice: Any = None  # noqa: N815 - the protocol's name
+
+
 _elicitation = msgspec.json.Decoder(_Elicitation)
+_sampling = msgspec.json.Decoder(_Sampling)
 _capabilities = msgspec.json.Decoder(_Capabilities)
 
 
@@ -70,8 +76,19 @@ def check_askable(letters: str, method: str, params: bytes) -> None:
         except (ValueError, RecursionError):
             mode = ""
         needed = {"form": ELICIT_FORM, "url": ELICIT_URL}.get(mode)
+    elif method == "sampling/createMessage" and _wants_tools(params):
+        needed = SAMPLE_TOOLS
     if needed is None or needed not in letters:
         raise RpcError(METHOD_NOT_FOUND, f"{method}: this client cannot be asked that.")
+
+
+def _wants_tools(params: bytes) -> bool:
+    """Whether the model is to be given tools: a client that does not know of them would answer without."""
+    try:
+        found = _sampling.decode(params)
+    except (ValueError, RecursionError):
+        return True
+    return found.tools is not None or found.toolChoice is not None
 
 
 class TaskChannel:

@@ -157,7 +157,7 @@ class Inquiries:
     ) -> None:
         """Takes a client's answers, JSON by key of the question; those to what is not asked are passed over.
 
-        Raises Invalid (an answer means two things) or LogError.
+        Raises Invalid (an answer is no JSON object, or means two things) or LogError.
         """
         core = self._core
         stored = {key: core.replacer.to_fake_stored(text) for key, text in {**results, **(errors or {})}.items()}
@@ -168,6 +168,9 @@ class Inquiries:
         )
         state = await self._asked(call, results.keys() | (errors or {}).keys()) if answers else None
         if state is not None and state.client == client:
+            for question in state.questions:
+                if results.get(question.key, b"{")[:1] != b"{":
+                    raise Invalid("An answer must be a JSON object: the result of what was asked.")
             try:
                 await self._decide(call, lambda _: GiveInput(answers), Actor("client", client), blobs)
             except Invalid:

@@ -6,7 +6,15 @@ from typing import Final
 
 import structlog
 
-from portero.errors import HTTP_STATUS, INTERNAL_ERROR, LOG_UNAVAILABLE, CallError, LogError, RpcError
+from portero.errors import (
+    HEADER_MISMATCH,
+    HTTP_STATUS,
+    INTERNAL_ERROR,
+    LOG_UNAVAILABLE,
+    CallError,
+    LogError,
+    RpcError,
+)
 from portero.gateway import texts, wire
 from portero.gateway.exchange.admission import Inbound
 from portero.gateway.exchange.reply import BatchReply, HttpReply
@@ -54,7 +62,10 @@ class Dispatch:
 
 def _status(error: RpcError, inbound: Inbound) -> int:
     """Only the protocol's own codes of an upstream's error have a status: the others are not about this request."""
-    if not inbound.modern or (isinstance(error, CallError) and error.code > 0):
+    of_call = isinstance(error, CallError)
+    if error.code == HEADER_MISMATCH and not of_call:
+        return HTTP_STATUS[error.code]  # a client of the newer era that says so in the body only
+    if not inbound.modern or (of_call and error.code > 0):
         return OK
     return HTTP_STATUS.get(error.code, OK)
 

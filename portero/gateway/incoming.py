@@ -52,11 +52,12 @@ class Incoming:
         if match is None:
             return
         call, key = CallId(match[1]), match[2]
+        refused = message.error is not UNSET and bytes(message.error) != wire.NULL  # some say null beside a result
         try:
-            if message.error is not UNSET:
-                await self._inquiries.give(client, call, {}, {key: bytes(message.error)})
-            elif message.result is not UNSET:
+            if message.result is not UNSET and not refused:
                 await self._inquiries.give(client, call, {key: bytes(message.result)})
+            elif message.error is not UNSET:
+                await self._inquiries.give(client, call, {}, {key: bytes(message.error)})
         except DecisionError as error:
             raise RpcError(INVALID_PARAMS, str(error)) from error
         except LogError as error:

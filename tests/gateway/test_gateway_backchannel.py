@@ -96,6 +96,25 @@ async def test_an_answer_counts_once_and_only_from_the_client_that_was_asked(hou
             assert said(await stream.next()) == [{"action": "decline"}, {"action": "cancel"}]
 
 
+@pytest.mark.parametrize("result", [7, "yes", None, [ACCEPT]])
+async def test_an_answer_that_is_none_is_refused_and_still_waited_for(house: House, name: str, result: Any) -> None:
+    async with house.caller(name) as caller:
+        await begin(caller, elicitation={})
+        async with asking(caller, ELICIT) as stream:
+            question = await stream.next()
+            assert await answer(caller, question, result=result) == 400
+            assert await answer(caller, question, result=ACCEPT) == 202
+            assert said(await stream.next()) == [ACCEPT]
+
+
+async def test_an_error_of_null_is_none(house: House, name: str) -> None:
+    async with house.caller(name) as caller:
+        await begin(caller, elicitation={})
+        async with asking(caller, ELICIT) as stream:
+            assert await answer(caller, await stream.next(), result=ACCEPT, error=None) == 202
+            assert said(await stream.next()) == [ACCEPT]
+
+
 @pytest.mark.parametrize(
     ("declared", "question"),
     [
@@ -105,6 +124,8 @@ async def test_an_answer_counts_once_and_only_from_the_client_that_was_asked(hou
         ({"elicitation": {}}, {"method": "elicitation/create", "params": {"mode": "url", "url": "https://x"}}),
         ({"elicitation": {}}, {"method": "elicitation/create", "params": {"mode": 7}}),
         ({"elicitation": {}, "sampling": {}}, {"method": "tools/list", "params": {}}),
+        ({"sampling": {}}, {**SAMPLE, "params": {**SAMPLE["params"], "tools": []}}),
+        ({"sampling": {}}, {**SAMPLE, "params": {**SAMPLE["params"], "toolChoice": {"mode": "auto"}}}),
     ],
 )
 async def test_nobody_is_asked_what_was_not_declared(house: House, name: str, declared: Any, question: Any) -> None:

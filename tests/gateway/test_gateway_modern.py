@@ -113,8 +113,33 @@ async def test_a_missing_header_is_a_mismatch(house: House, name: str, missing: 
 async def test_a_modern_body_without_the_version_header_is_a_mismatch(house: House, name: str) -> None:
     async with house.caller(name, modern=True) as caller:
         response = await caller.http.post("/mcp", json=caller.message("tools/call", ECHO))
-    assert last_message(response)["error"]["code"] == -32020
+    assert (response.status_code, last_message(response)["error"]["code"]) == (400, -32020)
     assert house.effects_seen() is not None
+
+
+@pytest.mark.parametrize("version", SUPPORTED[1:])
+async def test_a_modern_body_under_a_header_of_the_older_era_is_a_mismatch(
+    house: House, name: str, version: str
+) -> None:
+    async with house.caller(name, modern=True) as caller:
+        message = caller.message("tools/call", ECHO)
+        response = await caller.http.post("/mcp", json=message, headers={"mcp-protocol-version": version})
+    assert (response.status_code, last_message(response)["error"]["code"]) == (400, -32020)
+
+
+async def test_an_upstreams_own_mismatch_is_not_the_clients(house: House, name: str) -> None:
+    async with house.caller(name) as caller:
+        status, error = await caller.error(
+            "tools/call", {"name": "fixture/fail", "arguments": {"code": -32020, "message": "x"}}
+        )
+    assert (status, error["code"]) == (200, -32020)
+
+
+@pytest.mark.parametrize("level", ["loud", "INFO", 7, {}])
+async def test_a_level_that_there_is_not_is_refused(house: House, name: str, level: Any) -> None:
+    async with house.caller(name, modern=True) as caller:
+        status, error = await caller.error("tools/call", {**ECHO, "_meta": {META + "logLevel": level}})
+    assert (status, error["code"]) == (400, -32602)
 
 
 async def test_blanks_around_a_header_value_do_not_count(house: House, name: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.house import META, House, document
+from tests.gateway.house import META, House, document, fixture, open_house
+from tests.gateway.streaming import begin
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -121,3 +122,37 @@ async def test_completion_asks_the_upstream_that_it_is_for(
     assert arrived["ref"] == arriving
     assert arrived["argument"] == ARGUMENT
     assert not any(key.startswith(META) for key in arrived.get("_meta", {}))
+
+
+@ERAS
+async def test_what_else_a_client_says_with_a_completion_arrives(house: House, name: str, modern: bool) -> None:
+    params = {
+        "ref": {"type": "ref/prompt", "name": "fixture/greet"},
+        "argument": ARGUMENT,
+        "context": {"arguments": {"other": "B"}},
+        "_meta": {"their/own": 7, "progressToken": "t"},
+    }
+    async with house.caller(name, modern=modern) as caller:
+        result = await caller.rpc("completion/complete", params)
+    arrived = json.loads(result["completion"]["values"][0])
+    assert arrived["context"] == params["context"]
+    assert arrived["_meta"]["their/own"] == 7
+    assert arrived["_meta"].get("progressToken") != "t"
+
+
+@pytest.mark.parametrize("method", ["resources/read", "resources/subscribe"])
+async def test_in_the_older_era_an_unknown_resource_has_a_code_of_its_own(house: House, name: str, method: str) -> None:
+    async with house.caller(name) as caller:
+        await begin(caller)
+        status, error = await caller.error(method, {"uri": "other://one"})
+    assert (status, error["code"], error["data"]) == (200, -32002, {"uri": "other://one"})
+
+
+async def test_a_resource_is_for_its_reader_whatever_the_upstream_says() -> None:
+    """What the policy lets one client read, no cache between may hand to another."""
+    async with (
+        open_house(upstreams=lambda effects: [fixture(effects, modern=True)]) as house,
+        house.caller(modern=True) as caller,
+    ):
+        result = await caller.rpc("resources/read", {"uri": "made://by/public"})
+    assert (result["cacheScope"], result["ttlMs"]) == ("private", 5000)

@@ -10,7 +10,8 @@ from portero.domain.ids import CallId
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Actor, Status
 from portero.gateway.calls import parking
-from tests.gateway.house import Caller, House, open_house, wait_until
+from portero.gateway.options import Options
+from tests.gateway.house import META, Caller, House, messages, open_house, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -77,6 +78,60 @@ async def test_who_comes_back_without_an_answer_is_asked_again(house: House, nam
             again = await ask(caller, ELICIT, requestState=first["requestState"], **more)
             assert again["inputRequests"] == first["inputRequests"]
         assert said(await ask(caller, ELICIT, **answered(again, ACCEPT))) == [ACCEPT]
+
+
+@pytest.mark.parametrize("answer", [7, "yes", None, [ACCEPT], True])
+async def test_an_answer_that_is_none_is_refused_and_asked_for_again(house: House, name: str, answer: Any) -> None:
+    async with house.caller(name, modern=True, capabilities=ABLE) as caller:
+        first = await ask(caller, ELICIT)
+        params = {"name": "fixture/ask", "arguments": {}, **answered(first, answer)}
+        status, error = await caller.error("tools/call", params)
+        assert (status, error["code"]) == (400, -32602)
+        again = await ask(caller, ELICIT, requestState=first["requestState"])
+        assert again["inputRequests"] == first["inputRequests"]
+        assert said(await ask(caller, ELICIT, **answered(again, ACCEPT))) == [ACCEPT]
+
+
+async def test_who_comes_back_hears_what_is_said_from_then_on(house: House, name: str) -> None:
+    progress = {"method": "notifications/progress", "params": {"progress": 3, "message": "now"}}
+    log = {"method": "notifications/message", "params": {"level": "warning", "data": "careful"}}
+    quiet = {"method": "notifications/message", "params": {"level": "debug", "data": "details"}}
+    asked = {**ELICIT, "notes": [progress, log, quiet], "file": str(house.folder / name)}
+    async with house.caller(name, modern=True, capabilities=ABLE) as caller:
+        first = await ask(caller, asked, _meta={"progressToken": "first"})
+        meta = {"progressToken": "second", META + "logLevel": "warning"}
+        arguments = {"questions": [asked]}
+        params = {"name": "fixture/ask", "arguments": arguments, "_meta": meta, **answered(first, ACCEPT)}
+        calling = asyncio.create_task(caller.post("tools/call", params))
+        await asyncio.sleep(0.2)
+        (house.folder / name).touch()
+        told = messages(await calling)
+    assert [message.get("method") for message in told] == ["notifications/progress", "notifications/message", None]
+    assert told[0]["params"] == {"progressToken": "second", "progress": 3, "message": "now"}
+    assert told[1]["params"]["data"] == "careful"
+
+
+async def test_who_comes_back_to_another_replica_is_shown_that_the_call_lives(name: str) -> None:
+    """Some clients give up a call that shows no progress for minutes."""
+    options = Options(port=0, alive_seconds=0.1)
+    async with (
+        open_house() as one,
+        open_house(beside=one, options=options) as two,
+        one.caller(name, modern=True, capabilities=ABLE) as here,
+        two.caller(name, modern=True, capabilities=ABLE) as there,
+    ):
+        asked = {**ELICIT, "file": str(one.folder / name)}
+        first = await ask(here, asked)
+        arguments = {"questions": [asked]}
+        meta = {"progressToken": "t"}
+        params = {"name": "fixture/ask", "arguments": arguments, "_meta": meta, **answered(first, ACCEPT)}
+        calling = asyncio.create_task(there.post("tools/call", params))
+        await asyncio.sleep(0.6)
+        (one.folder / name).touch()
+        told = messages(await calling)
+    assert told[0]["params"]["progressToken"] == "t"
+    assert "still running" in told[0]["params"]["message"]
+    assert said(told[-1]["result"]) == [ACCEPT]
 
 
 async def test_a_state_is_good_for_its_client_and_its_call_only(house: House, name: str) -> None:

@@ -88,7 +88,7 @@ async def test_of_two_who_are_subscribed_one_may_leave(pair: Pair, name: str) ->
         ("made://denied", 4003, "denies it"),
         ("made://asked", 4003, "cannot be subscribed to"),
         ("made://by/nobody", -32601, "no such method"),
-        ("nothing://here", -32602, "There is no resource"),
+        ("nothing://here", -32002, "There is no resource"),
         (7, -32602, "must be a string"),
         (None, -32602, "must be a string"),
     ],

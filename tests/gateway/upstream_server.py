@@ -124,11 +124,14 @@ AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
-def ask(identity: Any, given: dict[str, Any]) -> None:
-    """In a thread: each answer is waited for, and then perhaps a file."""
+def ask(identity: Any, given: dict[str, Any], token: Any) -> None:
+    """In a thread: each answer is waited for, then perhaps something is said, and perhaps a file is waited for."""
     said = []
     for number, question in enumerate(given["questions"]):
         said.append(answer_to(f"ask-{identity}-{number}", question))
+        for note in question.get("notes", ()):
+            own = {"progressToken": token} if note["method"] == "notifications/progress" else {}
+            send({**note, "params": {**note["params"], **own}})
         while "file" in question and not Path(question["file"]).exists():
             time.sleep(0.02)
     send({"id": identity, "result": text(json.dumps(said))})
@@ -172,7 +175,7 @@ def inquire(params: dict[str, Any]) -> dict[str, Any]:
 def call(identity: Any, params: dict[str, Any]) -> None:
     name, given, meta = params["name"], params.get("arguments") or {}, params.get("_meta") or {}
     if name == "ask":
-        threading.Thread(target=ask, args=(identity, given), daemon=True).start()
+        threading.Thread(target=ask, args=(identity, given, meta.get("progressToken")), daemon=True).start()
     elif name == "inquire":
         send({"id": identity, "result": inquire(params)})
     elif name in AT_ONCE:
@@ -211,6 +214,11 @@ def unsubscribe(params: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def read(params: dict[str, Any]) -> dict[str, Any]:
+    shared = {"cacheScope": "public", "ttlMs": 5000} if params["uri"].endswith("/public") else {}
+    return {"contents": [{"uri": params["uri"], "text": f"what is in {params['uri']}"}], **shared}
+
+
 def prompt(params: dict[str, Any]) -> dict[str, Any]:
     said = f"{params['name']} {json.dumps(params.get('arguments'))}"
     return {"messages": [{"role": "user", "content": {"type": "text", "text": said}}]}
@@ -228,7 +236,7 @@ ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
     "tools/list": lambda _: {"tools": [{"name": name, "inputSchema": ANY, **tool} for name, tool in TOOLS.items()]},
     "resources/list": lambda _: {"resources": [{"uri": uri, "name": uri} for uri in RESOURCES]},
     "resources/templates/list": lambda _: {"resourceTemplates": [{"uriTemplate": "made://by/{id}", "name": "by"}]},
-    "resources/read": lambda params: {"contents": [{"uri": params["uri"], "text": f"what is in {params['uri']}"}]},
+    "resources/read": read,
     "resources/subscribe": subscribe,
     "resources/unsubscribe": unsubscribe,
     "prompts/list": lambda _: {"prompts": [{"name": "greet"}, {"name": "hidden"}, {"name": "curious"}]},

@@ -10,7 +10,7 @@ from handlers.asking import check_askable, letters_of
 from handlers.inquiries import Inquiries, Unanswered
 from portero.domain.ids import CallId, ClientId
 from portero.domain.mcp import LOG_LEVEL_META
-from portero.errors import METHOD_NOT_FOUND, RpcError
+from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from portero.gateway import wire
 from portero.gateway.exchange.reply import Reply
 from portero.gateway.exchange.request import Request
@@ -52,6 +52,9 @@ class ClientChannel:
         self.as_task = request.declares_tasks
         self.call: CallId | None = None
         self.kept = False
+
+    def progress(self, params: bytes) -> None:
+        self.reply.progress(params)
 
     def tell(self, method: str, params: bytes) -> None:
         if method == "notifications/message" and not self._wants(params):
@@ -116,6 +119,10 @@ class ParkingChannel(ClientChannel):
         self._inquiries = inquiries
         self._parking = parking
 
+    def goes_on(self, request: Request) -> None:
+        """Its client has come back with this request, and hears there of what the upstream says from now on."""
+        self.reply, self.log_level = request.reply, meta_level(request.meta)
+
     async def ask(self, method: str, params: bytes) -> bytes:
         check_askable(letters_of(self.capabilities), method, params)
         call = self.call
@@ -148,13 +155,16 @@ class Channels:
             state = self._view.sessions.get(request.session.key)
             level = state.level if state is not None else None
             return PushingChannel(request, self._inquiries, level or DEFAULT_LEVEL)
-        level = _meta_level(request.meta) if LOG_LEVEL_META in request.meta else None
+        level = meta_level(request.meta)
         if level is None and request.capabilities == NO_CAPABILITIES:
             return None
         return ParkingChannel(request, self._inquiries, self._parking, level)
 
 
-def _meta_level(meta: Mapping[str, Raw]) -> str | None:
+def meta_level(meta: Mapping[str, Raw]) -> str | None:
+    """The level of log messages that a client of the newer era wants with its request. Raises RpcError."""
     raw = meta.get(LOG_LEVEL_META)
     level = wire.decode_value(raw, LOG_LEVEL_META) if raw is not None else None
-    return level if level in LOG_LEVELS else None
+    if level is not None and level not in LOG_LEVELS:
+        raise RpcError(INVALID_PARAMS, f"{LOG_LEVEL_META} must be one of {', '.join(LOG_LEVELS)}.")
+    return level

@@ -20,20 +20,22 @@ from portero.errors import (
     INVALID_PARAMS,
     OUTCOME_UNKNOWN,
     PENDING_APPROVAL,
+    RESOURCE_NOT_FOUND,
     UNSUPPORTED_VERSION,
     CallError,
     Invalid,
     RpcError,
 )
 from portero.gateway import texts
-from portero.gateway.calls.backchannel import Channels
+from portero.gateway.calls.backchannel import Channels, ClientChannel
 from portero.gateway.calls.continuing import WORD, Continuing, with_state
 from portero.gateway.calls.deferring import POLL_INTERVAL_MS, Deferring
 from portero.gateway.calls.parking import PREFIX as PARKED
 from portero.gateway.calls.parking import Asking, Parking
 from portero.gateway.calls.taskids import task_id
 from portero.gateway.calls.upstream_tasks import UpstreamTasks
-from portero.gateway.exchange.request import PROGRESS_TOKEN, Request
+from portero.gateway.exchange.reply import Reply
+from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
 from portero.gateway.services import Services
 from portero.gateway.times import iso
@@ -41,7 +43,7 @@ from portero.telemetry import SPAN_CALL, count_call, span, traceparent, tracing
 from portero.upstream import Tool
 
 MODERN_CODES: Final = {
-    -32002: INVALID_PARAMS,  # resource not found, until 2025-11-25
+    RESOURCE_NOT_FOUND: INVALID_PARAMS,
     -32042: INTERNAL_ERROR,  # of 2025-11-25 only
     HEADER_MISMATCH: INTERNAL_ERROR,  # what goes wrong between Portero and an upstream is not between us and the client
     UNSUPPORTED_VERSION: INTERNAL_ERROR,
@@ -134,6 +136,8 @@ class Calls:
         return answer.result
 
     def _call(self, request: Request, asked: Asked) -> Awaitable[Answer | Asking]:
+        if (token := request.progress_token()) is not None:
+            request.reply.wants_progress(token)
         if "requestState" not in request.params or not request.modern:
             return self._begin(request, asked, None)
         state, target = request.text("requestState"), policy_name(asked.kind, asked.upstream, asked.name)
@@ -143,11 +147,8 @@ class Calls:
         return self._begin(request, replace(asked, extra=with_state(asked.extra, own)), continued)
 
     async def _begin(self, request: Request, asked: Asked, continued: Continued | None) -> Answer:
-        reply = request.reply
-        token = request.meta.get(PROGRESS_TOKEN)
-        if token is not None:
-            reply.wants_progress(token)
         channel = self._channels.of(request)
+        to: Reply | ClientChannel = channel if channel is not None else request.reply
         call = CallRequest(
             client=request.client,
             kind=asked.kind,
@@ -157,7 +158,7 @@ class Calls:
             facts=asked.facts,
             extra=asked.extra,
             trace=request.trace(),
-            on_progress=reply.progress if token is not None else None,
+            on_progress=to.progress if request.progress_token() is not None else None,
             channel=channel,
             continued=continued,
         )

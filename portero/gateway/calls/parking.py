@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from handlers.inquiries import Inquiries
 from handlers.outcomes import Done, Failed
 from portero.domain.call import Call
-from portero.domain.ids import CallId, ClientId, Seq
+from portero.domain.ids import CallId, Seq
 from portero.domain.values import SYSTEM, Actor, Kind, Status
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, OUTCOME_UNKNOWN, DecisionError, LogError, RpcError
 from portero.gateway import wire
@@ -58,7 +58,7 @@ class Parking:
     def __init__(self, services: Services, results: Results, tasks: Tasks, flights: Flights) -> None:
         self._services, self._results, self._tasks = services, results, tasks
         self._inquiries, self._flights = services.inquiries, flights
-        self._parked: dict[CallId, ClientId] = {}
+        self._parked: dict[CallId, ParkingChannel] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     # --- parking ----------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ class Parking:
         if channel.answered:
             return  # whoever comes back, or looks after the task, finds this question too
         parked = self._parked
-        of_client = sum(client == channel.client for client in parked.values())
+        of_client = sum(other.client == channel.client for other in parked.values())
         if len(parked) >= MAX_PARKED or of_client >= MAX_PARKED_OF_CLIENT:
             raise RpcError(INTERNAL_ERROR, "Too many calls wait for answers of clients already.")
         state = self._services.core.view.calls.get(call)
@@ -77,7 +77,7 @@ class Parking:
         asking = await self._asking(state)
         answer = wire.result(channel.request_id, self._results.own(asking.members, modern=True))
         channel.answered = True
-        parked[call] = channel.client
+        parked[call] = channel
         self._flights.release(channel.reply)
         if not await channel.reply.detach(200, answer):
             self.left(channel)
@@ -121,6 +121,8 @@ class Parking:
             raise RpcError(
                 INVALID_PARAMS, "This requestState does not belong to this call. Begin it again, without one."
             )
+        if (channel := self._parked.get(call.id)) is not None:
+            channel.goes_on(request)
         await take_answers(self._inquiries, request, call.id)
         try:
             return await self._follow(call)

@@ -60,8 +60,10 @@ def _in_order(method: str, params: Mapping[str, Raw], meta: Mapping[str, Raw], h
     return header.isascii() and b"\\" not in header and not header.startswith(b"=?")
 
 
-def refuse_modern_without_header(meta: Mapping[str, Raw]) -> None:
-    """Raises RpcError for a request whose metadata is modern and that came without the version header."""
+def refuse_modern_metadata(meta: Mapping[str, Raw], headers: Mapping[bytes, bytes]) -> None:
+    """Raises RpcError for a request whose metadata is modern while the version header is not, or is not there."""
     version = meta.get(PROTOCOL_VERSION_META)
-    if version is not None and decode_value(version, PROTOCOL_VERSION_META) not in HANDSHAKE_VERSIONS:
-        raise RpcError(HEADER_MISMATCH, "The MCP-Protocol-Version header is missing.")
+    if version is None or decode_value(version, PROTOCOL_VERSION_META) in HANDSHAKE_VERSIONS:
+        return
+    wrong = "names another version than the metadata" if b"mcp-protocol-version" in headers else "is missing"
+    raise RpcError(HEADER_MISMATCH, f"The MCP-Protocol-Version header {wrong}.")

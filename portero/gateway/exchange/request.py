@@ -14,7 +14,7 @@ from portero.domain.mcp import (
 )
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY, RpcError
 from portero.gateway import wire
-from portero.gateway.exchange.eras import check_modern, refuse_modern_without_header
+from portero.gateway.exchange.eras import check_modern, refuse_modern_metadata
 from portero.gateway.exchange.reply import Reply
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class Request:
         if self.modern:
             check_modern(self.method, self.params, self.meta, self.headers)
             self.declares_tasks = self._declares_tasks()
-        elif self.meta and b"mcp-protocol-version" not in self.headers:
-            refuse_modern_without_header(self.meta)
+        elif self.meta:
+            refuse_modern_metadata(self.meta, self.headers)
 
     def _declares_tasks(self) -> bool:
         raw = self.meta[CLIENT_CAPABILITIES_META]
@@ -127,14 +127,26 @@ class Request:
         if self.meta.keys() <= OWN_META and self.params.keys() <= {*own}:
             return None
         members = {key: value for key, value in self.params.items() if key not in own and key != "task"}
+        members |= self.own_meta()
+        return wire.encode(members) if members else None
+
+    def own_meta(self) -> dict[str, Raw]:
+        """The client's own metadata as a member of params; nothing where there is none."""
         meta = {
             key: value
             for key, value in self.meta.items()
             if not key.startswith(RESERVED_META) and key != PROGRESS_TOKEN
         }
-        if meta:
-            members["_meta"] = Raw(wire.encode(meta))
-        return wire.encode(members) if members else None
+        return {"_meta": Raw(wire.encode(meta))} if meta else {}
+
+    def progress_token(self) -> Raw | None:
+        """What the client's progress is to be marked with, encoded. Raises RpcError."""
+        raw = self.meta.get(PROGRESS_TOKEN)
+        if raw is None or bytes(raw) == wire.NULL:
+            return None
+        if not wire.is_request_id(bytes(raw)):
+            raise RpcError(INVALID_PARAMS, "The progressToken must be a string or an integer.")
+        return raw
 
     def trace(self) -> str | None:
         """The W3C traceparent that came with the request."""

@@ -11,6 +11,7 @@ from portero.gateway import wire
 
 MODERN_ONLY: Final = ("resultType", "ttlMs", "cacheScope")
 COMPLETE: Final = b'"complete"'
+PRIVATE: Final = Raw(b'"private"')
 LIST_TTL_MS: Final = 60_000
 """How long a client may keep a list; changes are announced to those who listen."""
 
@@ -36,7 +37,10 @@ class Results:
         self._opening = b'{"resultType":"complete",' + self._stamp
 
     def upstream(self, result: bytes, *, modern: bool, cached: bool = False) -> bytes:
-        """An upstream's result for a client of either era. ``cached``: the modern one asks how long to keep it."""
+        """An upstream's result for a client of either era. ``cached``: the modern one asks how long to keep it.
+
+        It is private whatever the upstream says: who may see it, and what of it, is decided here, client by client.
+        """
         if not modern:
             return _legacy(result)
         return self._cached(result) if cached else self._modern(result)
@@ -45,7 +49,7 @@ class Results:
         members = _members.decode(self._modern(result))
         if bytes(members["resultType"]) == COMPLETE:
             members.setdefault("ttlMs", Raw(b"0"))
-            members.setdefault("cacheScope", Raw(b'"private"'))
+            members["cacheScope"] = PRIVATE
         return wire.encode(members)
 
     def _modern(self, result: bytes) -> bytes:

@@ -6,7 +6,7 @@ import msgspec
 
 from portero.domain.patterns import completion_name
 from portero.domain.values import Kind
-from portero.errors import INVALID_PARAMS, RpcError
+from portero.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND, RpcError
 from portero.gateway import wire
 from portero.gateway.calls.calls import Asked, Calls
 from portero.gateway.exchange.request import Request
@@ -47,14 +47,15 @@ class Offers:
 
     async def resources_read(self, request: Request) -> bytes:
         uri = request.text("uri")
-        asked = Asked(Kind.RESOURCE, self.owner(uri), uri, b"{}", request.rest("uri"))
+        unknown = INVALID_PARAMS if request.modern else RESOURCE_NOT_FOUND
+        asked = Asked(Kind.RESOURCE, self.owner(uri, unknown), uri, b"{}", request.rest("uri"))
         return await self._calls.other(request, asked)
 
-    def owner(self, uri: str) -> str:
-        """The upstream of a resource. Raises RpcError when none has it."""
+    def owner(self, uri: str, unknown: int = INVALID_PARAMS) -> str:
+        """The upstream of a resource. Raises RpcError, with this code when none has it."""
         owner = self._offered.owner(uri)
         if owner is None:
-            raise RpcError(INVALID_PARAMS, UNKNOWN.format(what="resource", name=uri[:200]), {"uri": uri})
+            raise RpcError(unknown, UNKNOWN.format(what="resource", name=uri[:200]), {"uri": uri})
         return owner
 
     async def complete(self, request: Request) -> bytes:
@@ -62,7 +63,7 @@ class Offers:
             reference = _reference.decode(request.object("ref"))
         except (ValueError, RecursionError) as error:
             raise RpcError(INVALID_PARAMS, f"The parameter 'ref' cannot be read: {error}.") from None
-        members: dict[str, Any] = dict(request.params)
+        members: dict[str, Any] = {**request.params, **request.own_meta()}
         if reference.type == "ref/prompt":
             prompt = self._services.upstreams.catalogue.resolve_prompt(reference.name)
             if prompt is None:
