@@ -67,6 +67,7 @@ class Link:
         self._watching = watching
         self._carrier: Carrier | None = None
         self._session: Session | None = None
+        self._beside: list[asyncio.Task[None]] = []
         self._stale: set[Kind] = set()
         self._wake = asyncio.Event()
         self.in_vain = False
@@ -97,6 +98,9 @@ class Link:
             idle=config.timeout_seconds,
             list_seconds=limits.list_seconds,
         )
+        # It listens before it reads: what changes while the lists are read is heard of, and they are read again.
+        self._beside.append(asyncio.create_task(session.listen()))
+        await asyncio.sleep(0)
         return session, await session.list_some(Kind, Listing())
 
     async def follow(self, listing: Listing, on_listing: Callable[[Listing], None]) -> str:
@@ -105,23 +109,18 @@ class Link:
         if session is None:
             return "it was never opened"
         closed = session.peer.closed
-        beside = [asyncio.create_task(session.listen()), asyncio.create_task(self._watch(session))]
-        try:
-            while not closed.done():
-                stale = await self._next_work()
-                if closed.done():
-                    break
-                fresh = await self._read_again(session, stale, listing)
-                if isinstance(fresh, str):
-                    return fresh
-                if fresh != listing:
-                    listing = fresh
-                    on_listing(listing)
-                await asyncio.wait([closed], timeout=self._limits.between_lists)
-        finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.wait(beside)
+        self._beside.append(asyncio.create_task(self._watch(session)))
+        while not closed.done():
+            stale = await self._next_work()
+            if closed.done():
+                break
+            fresh = await self._read_again(session, stale, listing)
+            if isinstance(fresh, str):
+                return fresh
+            if fresh != listing:
+                listing = fresh
+                on_listing(listing)
+            await asyncio.wait([closed], timeout=self._limits.between_lists)
         return closed.result()
 
     async def _watch(self, session: Session) -> None:
@@ -131,11 +130,15 @@ class Link:
         await session.watcher(self._watching, missed).run()
 
     async def close(self, grace: float) -> None:
+        for task in self._beside:
+            task.cancel()
         if self._carrier is None:
             return
         if hasattr(self._carrier, "peer"):
             self._carrier.peer.lost("Portero has closed the connection")
         await self._carrier.stop(grace)
+        if self._beside:
+            await asyncio.wait(self._beside)
 
     def why_closed(self, otherwise: str) -> str:
         """What ended the connection, where that is known."""

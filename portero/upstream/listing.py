@@ -19,6 +19,9 @@ MAX_ITEMS: Final = 10_000
 MAX_BYTES: Final = 64 * 1024 * 1024
 """A list that never ends would fill the memory; what is beyond is left out, and said."""
 
+MAX_TRIES: Final = 3
+"""Of a list whose cursors are refused."""
+
 Ask = Callable[[str, bytes], Awaitable[bytes]]
 """Sends a request: method and params in, the result out."""
 
@@ -66,19 +69,31 @@ _cursor = msgspec.json.Decoder(str | None)
 
 
 async def list_all(upstream: str, kind: Kind, ask: Ask) -> tuple[bytes, ...]:
-    """Every page of one list; empty where the server does not know the method. Raises ``UpstreamError``."""
+    """Every page of one list; empty where the server does not know the method. Raises ``UpstreamError``.
+
+    A cursor that the server does not know any more, because its list has changed meanwhile, is begun again without.
+    """
+    for _ in range(MAX_TRIES - 1):
+        try:
+            return await _all_pages(upstream, kind, ask)
+        except _CursorRefused as refused:
+            log.info("a list is begun again", upstream=upstream, method=kind.method, code=refused.code)
+    return await _all_pages(upstream, kind, ask)
+
+
+class _CursorRefused(UpstreamRefused):
+    """A page behind the first is refused."""
+
+
+async def _all_pages(upstream: str, kind: Kind, ask: Ask) -> tuple[bytes, ...]:
     found: list[bytes] = []
     seen: set[str] = set()
     cursor: str | None = None
     size = 0
     for _ in range(MAX_PAGES):
-        params = b"{}" if cursor is None else msgspec.json.encode({"cursor": cursor})
-        try:
-            answer = await ask(kind.method, params)
-        except UpstreamRefused as refused:
-            if refused.code == METHOD_NOT_FOUND:
-                return ()
-            raise
+        answer = await _asked(kind, ask, cursor)
+        if answer is None:
+            return ()
         items, cursor = _read(kind, answer)
         found += items
         if cursor is None:  # "" is a cursor like any other
@@ -89,6 +104,18 @@ async def list_all(upstream: str, kind: Kind, ask: Ask) -> tuple[bytes, ...]:
         seen.add(cursor)
     log.warning("a list has no end, the rest is left out", upstream=upstream, method=kind.method, items=len(found))
     return tuple(found[:MAX_ITEMS])
+
+
+async def _asked(kind: Kind, ask: Ask, cursor: str | None) -> bytes | None:
+    """One page; None where the server does not know the method."""
+    try:
+        return await ask(kind.method, b"{}" if cursor is None else msgspec.json.encode({"cursor": cursor}))
+    except UpstreamRefused as refused:
+        if cursor is not None:
+            raise _CursorRefused(refused.code, refused.message, refused.data) from refused
+        if refused.code == METHOD_NOT_FOUND:
+            return None
+        raise
 
 
 def _read(kind: Kind, answer: bytes) -> tuple[list[bytes], str | None]:

@@ -27,6 +27,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", default="fixture")
     parser.add_argument("--definitions", help="a JSON file with tools to list instead of the own ones")
     parser.add_argument("--page", type=int, default=0, help="tools per page; the first cursor is the empty text")
+    parser.add_argument("--pages", help="a JSON file: cursors, as JSON texts, to names of tools and the next cursor")
     parser.add_argument("--endless", action="store_true", help="lists never end")
     parser.add_argument("--on-discover", choices=["answer", "exit", "silent"], default="answer")
     parser.add_argument("--start-after", help="a file to wait for before anything is read")
@@ -91,7 +92,7 @@ class Fixture:
         elif method == "subscriptions/listen":
             self.listen(message["id"], params, send)
         elif method.endswith("/list"):
-            self.list(method, params, answer, refuse)
+            self.list(method, params, answer, refuse, lambda: self.tell("notifications/tools/list_changed", {}, send))
         elif method == "tools/call" and params["name"] in TOOLS:
             TOOLS[params["name"]](Call(self, message, send, answer, refuse))
         elif method in (simple := self.simple(params)):
@@ -150,7 +151,7 @@ class Fixture:
             }
         )
 
-    def list(self, method: str, params: dict[str, Any], answer: Any, refuse: Any) -> None:
+    def list(self, method: str, params: dict[str, Any], answer: Any, refuse: Any, changed: Callable[[], None]) -> None:
         if method == "resources/list":
             answer({"resources": [{"uri": "made://up/one", "name": "one", "x-unknown": [1, None]}]})
         elif method == "resources/templates/list":
@@ -159,6 +160,8 @@ class Fixture:
             answer({"prompts": [{"name": "greet", "description": "Say hello", "arguments": [{"name": "who"}]}]})
         elif method != "tools/list":
             refuse(-32601, f"no method {method}")
+        elif self.given.pages:
+            self.page(json.dumps(params.get("cursor")), answer, refuse, changed)
         elif self.given.endless:
             start = int(params.get("cursor") or 0)
             answer({"tools": [tool(f"t{start}", "one of many")], "nextCursor": str(start + 1)})
@@ -172,6 +175,19 @@ class Fixture:
         else:
             answer({"tools": self.tools, "ttlMs": 0, "cacheScope": "private", "resultType": "complete"})
 
+    def page(self, cursor: str, answer: Any, refuse: Any, changed: Callable[[], None]) -> None:
+        """A page of the file. What lies beside it as ``.then`` takes its place after the first page."""
+        with open(self.given.pages) as file:  # noqa: PTH123 - as above
+            pages = json.load(file)
+        if cursor == "null" and os.path.exists(self.given.pages + ".then"):  # noqa: PTH110
+            os.replace(self.given.pages + ".then", self.given.pages)  # noqa: PTH105
+            changed()
+        if cursor not in pages:
+            refuse(-32602, "there is no such cursor")
+            return
+        names, following = pages[cursor]
+        answer({"tools": [tool(name, "on a page") for name in names], "nextCursor": following})
+
     def listen(self, identity: Any, params: dict[str, Any], send: Send) -> None:
         self.listeners[identity] = send
         wanted = dict(params["notifications"])
@@ -181,11 +197,11 @@ class Fixture:
         send({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": acknowledged})
 
     def tell(self, method: str, params: dict[str, Any], send: Send) -> None:
-        """A notification that belongs to no call: to those who listen, or down the pipe."""
+        """A notification that belongs to no call: to those who listen; in the older era also down the pipe."""
         for identity, listener in self.listeners.items():
             stamped = {**params, "_meta": {META + "subscriptionId": identity}}
             listener({"jsonrpc": "2.0", "method": method, "params": stamped})
-        if not self.listeners:
+        if not self.listeners and self.given.era != "modern":
             (self.push or send)({"jsonrpc": "2.0", "method": method, "params": params})
 
     def expect(self, take: Callable[[dict[str, Any]], None]) -> str:

@@ -2,13 +2,28 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from portero.domain.events import CatalogueChanged
+from portero.settings import UpstreamConfig
 from portero.upstream import Catalogue, Spelling, State
 from portero.upstream.listing import MAX_ITEMS, MAX_PAGES
 from tests.upstream.running import Running, fixture, running, until
+
+ERAS = pytest.mark.parametrize("era", ["legacy", "modern"])
+
+
+def paged(folder: Path, era: str, pages: dict[str, Any], *more: str) -> UpstreamConfig:
+    file = folder / "pages"
+    file.write_text(json.dumps(pages))
+    return fixture("f", "--era", era, "--pages", str(file), *more)
+
+
+async def lists_asked(upstreams: Running) -> int:
+    received = json.loads(await upstreams.said("f", "received"))
+    return sum(message.get("method") == "tools/list" for message in received)
 
 
 async def test_all_pages_are_read_also_behind_the_empty_cursor() -> None:
@@ -16,6 +31,52 @@ async def test_all_pages_are_read_also_behind_the_empty_cursor() -> None:
         paged, plain = [[tool.name for tool in upstreams.catalogue.tools if tool.server == name] for name in ("f", "g")]
         assert paged == plain
         assert len(paged) == 17
+
+
+PAGES = {
+    "loops": ({"null": ["ab", "x"], '"x"': ["cd", "y"], '"y"': ["ef", "x"]}, "abcdef", 3),
+    "says the first again": ({"null": ["ab", ""], '""': ["cd", ""]}, "abcd", 2),
+    "ends with the empty one": ({"null": ["ab", "x"], '"x"': ["cd", ""], '""': ["e", None]}, "abcde", 3),
+    "has some twice": ({"null": ["abc", "x"], '"x"': ["cad", None]}, "abcd", 2),
+    "has empty pages": ({"null": ["", "x"], '"x"': ["a", "y"], '"y"': ["", None]}, "a", 3),
+}
+
+
+@ERAS
+@pytest.mark.parametrize("case", PAGES)
+async def test_pages_however_their_cursors_go(tmp_path: Path, era: str, case: str) -> None:
+    pages, names, asked = PAGES[case]
+    async with running(paged(tmp_path, era, pages)) as upstreams:
+        assert upstreams.of("f").state is State.CONNECTED
+        assert [tool.name for tool in upstreams.catalogue.tools] == list(names)
+        assert await lists_asked(upstreams) == asked
+        assert upstreams.of("f").dropped == tuple(
+            f"{name}: f lists it twice; the first one counts" for name in ("ca" if case == "has some twice" else "")
+        )
+
+
+@ERAS
+@pytest.mark.parametrize("known", [True, False], ids=["the cursor holds", "the cursor is refused"])
+async def test_a_list_that_changes_between_two_pages_is_read_again(tmp_path: Path, era: str, known: bool) -> None:
+    config = paged(tmp_path, era, {"null": ["ab", "old"], '"old"': ["z", None]})
+    after = {"null": ["bc", "new"], '"new"': ["de", None], **({'"old"': ["e", None]} if known else {})}
+    (tmp_path / "pages.then").write_text(json.dumps(after))
+    async with running(config) as upstreams:
+        await until(lambda: upstreams.names() == ["f/b", "f/c", "f/d", "f/e"], "the list as it is now")
+        assert upstreams.of("f").state is State.CONNECTED
+        assert upstreams.of("f").restarts == 0
+
+
+@ERAS
+async def test_a_server_that_never_takes_its_own_cursor_is_not_asked_for_ever(tmp_path: Path, era: str) -> None:
+    file = tmp_path / "starts"
+    config = paged(tmp_path, era, {"null": ["ab", "x"]}, "--starts", str(file))
+    async with running(config) as upstreams:
+        assert "no such cursor" in str(upstreams.of("f").last_error)
+        assert upstreams.names() == []
+        (tmp_path / "pages").write_text(json.dumps({"null": ["ab", "x"], '"x"': ["c", None]}))
+        await upstreams.becomes("f", State.CONNECTED)
+        assert upstreams.names() == ["f/a", "f/b", "f/c"]
 
 
 async def test_a_list_without_end_is_cut_and_the_server_serves() -> None:
