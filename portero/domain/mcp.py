@@ -31,6 +31,8 @@ CLIENT_CAPABILITIES_META: Final = "io.modelcontextprotocol/clientCapabilities"
 SERVER_INFO_META: Final = "io.modelcontextprotocol/serverInfo"
 SUBSCRIPTION_ID_META: Final = "io.modelcontextprotocol/subscriptionId"
 LOG_LEVEL_META: Final = "io.modelcontextprotocol/logLevel"
+LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""From what is least severe on."""
 TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
 
 

@@ -1,7 +1,7 @@
 """A connection that has been negotiated: requests in the server's era, its lists, and word of their changes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +11,7 @@ from portero.domain.mcp import LOG_LEVEL_META
 from portero.errors import UpstreamError, UpstreamRefused
 from portero.upstream.calls import Late
 from portero.upstream.eras import Server, modern_meta
+from portero.upstream.levels import Levels
 from portero.upstream.listing import Kind, Listing, list_all
 from portero.upstream.peer import Peer
 from portero.upstream.watching import Watcher, Watching
@@ -28,6 +29,7 @@ class Session:
         self._idle, self._list_seconds = idle, list_seconds
         self._meta = modern_meta(server.protocol) if server.modern else b""
         """Declares nothing: what a client can do is said with its own calls."""
+        self._levels = Levels(peer, server, list_seconds)
 
     def request(
         self,
@@ -47,7 +49,7 @@ class Session:
             meta = modern_meta(self.server.protocol, capabilities)
         if log_level is not None and meta:
             meta = b'%b,"%b":"%b"' % (meta, LOG_LEVEL_META.encode(), log_level.encode())
-        return self.peer.request(
+        answer = self.peer.request(
             method,
             params,
             idle=self._idle if idle is None else idle,
@@ -57,6 +59,15 @@ class Session:
             on_late=on_late,
             context=context,
         )
+        return self._after_level(log_level, answer) if self._levels.below(log_level) else answer
+
+    async def _after_level(self, level: str | None, answer: Coroutine[Any, Any, bytes]) -> bytes:
+        try:
+            await self._levels.lower(str(level))
+        except BaseException:
+            answer.close()  # nothing was sent
+            raise
+        return await answer
 
     async def list_some(self, kinds: Iterable[Kind], listing: Listing) -> Listing:
         """``listing`` with these kinds read anew. Only a broken list of tools is an error; others stay as they were."""

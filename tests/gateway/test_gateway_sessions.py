@@ -1,12 +1,14 @@
 """Sessions of the older era: readable by every replica, sealed for their client, ended when their client says so."""
 
 import asyncio
+import json
 
 import pytest
 
 from portero.domain.values import Action, Watched
 from portero.gateway.options import Options
-from tests.gateway.house import ADMIN, MODERN, House, open_house, wait_until
+from portero.upstream import levels
+from tests.gateway.house import ADMIN, META, MODERN, House, open_house, wait_until
 from tests.gateway.streaming import LEGACY, begin, following
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -205,3 +207,37 @@ async def test_the_level_of_log_messages_holds_on_every_replica(pair: Pair, name
         await wait_until(lambda: two.view.seq >= one.view.seq, "the other replica knows")
         assert await there.told("fixture/log", level="info") == []
         assert [m["params"]["data"] for m in await there.told("fixture/log", level="alert")] == ["said"]
+
+
+async def test_an_upstream_is_told_the_least_level_that_anybody_wants() -> None:
+    """Some servers say nothing at all until they are told; others say all, and what nobody wants is kept here."""
+
+    async def told() -> list[str]:
+        answer = await house.upstreams.request("fixture", "tools/call", b'{"name":"levels","arguments":{}}')
+        levels: list[str] = json.loads(json.loads(answer)["content"][0]["text"])
+        return levels
+
+    async with open_house() as house, house.caller() as one, house.caller("client1") as two:
+        async with house.caller("client2", modern=True) as modern:
+            await modern.tool("fixture/echo", text="x")
+            assert await told() == [], "nobody wants messages"
+            await one.rpc("logging/setLevel", {"level": "error"})
+            await one.tool("fixture/echo", text="x")
+            assert await told() == ["error"]
+            assert [m["params"]["data"] for m in await two.told("fixture/log", level="info")] == ["said"]
+            assert await told() == ["error", "info"]
+            await one.tool("fixture/echo", text="x")
+            params = {"name": "fixture/echo", "arguments": {"text": "x"}, "_meta": {META + "logLevel": "debug"}}
+            await modern.rpc("tools/call", params)
+        assert await told() == ["error", "info", "debug"]
+        assert await one.told("fixture/log", level="debug") == []
+
+
+async def test_an_upstream_that_takes_no_level_is_called_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(levels, "WAIT_SECONDS", 0.2)
+    async with open_house() as house, house.caller() as caller:
+        async with asyncio.timeout(5):
+            for level in ("emergency", "alert"):  # it refuses the one, and is silent about the other
+                await caller.rpc("logging/setLevel", {"level": level})
+                assert (await caller.tool("fixture/echo", text="x"))["content"][0]["text"] == "x"
+        assert json.loads((await caller.tool("fixture/levels"))["content"][0]["text"]) == []

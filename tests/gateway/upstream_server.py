@@ -41,10 +41,12 @@ TOOLS: dict[str, dict[str, Any]] = {
     "touch": {"description": "Change a resource, and tell those who are subscribed to it, or to what it is in."},
     "log": {"description": "Say something."},
     "subscribed": {"description": "Say what is subscribed to."},
+    "levels": {"description": "Say which levels of log messages were set."},
     "die": {"description": "End at once."},
 }
 RESOURCES = ["made://one", "made://two", "made://asked", "made://denied", "made://Tessa/notes"]
 subscribed: set[str] = set()
+levels: list[str] = []
 answers: dict[str, "queue.Queue[dict[str, Any]]"] = {}
 called_off: list[Any] = []
 tasks: dict[str, dict[str, Any]] = {}
@@ -119,6 +121,7 @@ AT_ONCE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "touch": touch,
     "heard": lambda _: text(json.dumps(heard)),
     "called_off": lambda _: text(str(len(called_off))),
+    "levels": lambda _: text(json.dumps(levels)),
     "subscribed": lambda _: text(json.dumps(sorted(subscribed))),
     "die": lambda _: os._exit(3),
 }
@@ -219,6 +222,13 @@ def read(params: dict[str, Any]) -> dict[str, Any]:
     return {"contents": [{"uri": params["uri"], "text": f"what is in {params['uri']}"}], **shared}
 
 
+def set_level(params: dict[str, Any]) -> dict[str, Any] | None:
+    if params["level"] == "emergency":
+        return None
+    levels.append(params["level"])
+    return {}
+
+
 def prompt(params: dict[str, Any]) -> dict[str, Any]:
     said = f"{params['name']} {json.dumps(params.get('arguments'))}"
     return {"messages": [{"role": "user", "content": {"type": "text", "text": said}}]}
@@ -241,6 +251,7 @@ ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
     "resources/unsubscribe": unsubscribe,
     "prompts/list": lambda _: {"prompts": [{"name": "greet"}, {"name": "hidden"}, {"name": "curious"}]},
     "prompts/get": prompt,
+    "logging/setLevel": set_level,
     "server/discover": lambda _: {
         "resultType": "complete",
         "supportedVersions": ["2026-07-28"],
@@ -275,6 +286,8 @@ for line in sys.stdin:
     known = {
         name: answer for name, answer in ANSWERS.items() if name != ("initialize" if MODERN else "server/discover")
     }
+    if params.get("level") == "alert":
+        continue  # no answer to that
     result = known.get(message["method"], lambda _: None)(params)
     if result is None:
         send({"id": message["id"], "error": {"code": -32601, "message": "no such method"}})

@@ -9,14 +9,13 @@ from msgspec import Raw
 from handlers.asking import check_askable, letters_of
 from handlers.inquiries import Inquiries, Unanswered
 from portero.domain.ids import CallId, ClientId
-from portero.domain.mcp import LOG_LEVEL_META
+from portero.domain.mcp import LOG_LEVEL_META, LOG_LEVELS
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from portero.gateway import wire
 from portero.gateway.exchange.reply import Reply
 from portero.gateway.exchange.request import Request
 from projections import View
 
-LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 DEFAULT_LEVEL: Final = "info"
 """What a client of the older era gets that has not set a level: the protocol leaves it to the server."""
 NO_CAPABILITIES: Final = b"{}"

@@ -1,6 +1,7 @@
 """What clients of the older era say of their sessions: subscriptions to resources, and the level of log messages."""
 
 from handlers.subscriptions import Refusal, Subscriptions
+from portero.domain.mcp import LOG_LEVELS
 from portero.domain.patterns import policy_name
 from portero.domain.policy import Verdict
 from portero.domain.replacement import Replacer
@@ -18,7 +19,6 @@ from portero.errors import (
     UpstreamRefused,
 )
 from portero.gateway import texts
-from portero.gateway.calls.backchannel import LOG_LEVELS
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
 from portero.gateway.exchange.sessions import SESSION
