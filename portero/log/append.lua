@@ -12,6 +12,9 @@
 -- followed by key and value of each blob
 -- A write without events is a fence: nothing is written to that aggregate, but the append stands only if it has just that
 -- version. It is never believed by what its writer has seen: an aggregate that is not there has version 0.
+-- A write that expects nothing goes on where its aggregate stands. Of one that has no head it is not known whether it is
+-- new or ended long ago, so its version becomes the sequence of the event, which no version before it can have reached:
+-- versions of one aggregate only grow, whoever writes and however late.
 -- Returns the entry id of the newest event, then four numbers for each append:
 --   1 (written) or 2 (repeated), first sequence, last sequence, policy version
 --   3 (version conflict), index of the write, version that stands, 0
@@ -77,7 +80,7 @@ while at <= #ARGV do
     if code == 1 and expected and expected ~= version then
       code, one, two = 3, index, version
     end
-    starts[index], heads[index], versions[index] = w, key, version
+    starts[index], heads[index], versions[index] = w, key, (found or expected) and version
     total = total + events
     w = w + 6 + a[w + 4] + 2 * events
   end
@@ -88,7 +91,7 @@ while at <= #ARGV do
   if code == 1 then
     local first, meta = seq + 1, a[1]
     for index = 1, writes do
-      local w, version = starts[index], versions[index]
+      local w, version = starts[index], versions[index] or seq
       local aggregate, timer = a[w], a[w + 2]
       local e = w + 6 + a[w + 4]
       local past = e + 2 * a[w + 5]

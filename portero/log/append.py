@@ -29,7 +29,10 @@ class Write(Struct, frozen=True):
 
     aggregate: Aggregate
     expected: int | None
-    """The version that was decided on; 0: it must not exist; None: whatever it is."""
+    """The version that was decided on; 0: it must not exist; None: whatever it is.
+
+    Where that is not known any more, it goes on at the event's own sequence: above all before, though not the next.
+    """
     events: tuple[Event, ...]
     timer: Millis | Keep | None = KEEP
     """When the aggregate wants to be woken (ms): its single due time; None clears it."""

@@ -11,8 +11,10 @@ from cattrs.preconf.msgspec import make_converter
 from portero.domain.events import EVENT_TYPES, Event, Meta
 from portero.errors import LogDivergence
 
-SCHEMA: Final = 2
-"""The version of the vocabulary that this release writes. Raise it together with an upcaster."""
+SCHEMA: Final = 3
+"""The version of the vocabulary that this release writes. Raise it together with an upcaster.
+
+Since 2 no result stands in an event; since 3 the versions of an aggregate only grow."""
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 

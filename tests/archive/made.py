@@ -16,10 +16,19 @@ from portero.log.codec import encode, encode_meta
 LOG = "0123456789abcdef"
 
 
-def entry(number: int, *, aggregate: str = "call/a", name: str = "ResultRead", data: bytes = b"{}") -> RawEntry:
-    meta = encode_meta(Meta(Millis(1_700_000_000_000 + number), SYSTEM, ReplicaId("r1"), f"w{number}"))
-    fields = (b"t", name.encode(), b"s", aggregate.encode(), b"v", b"1", b"n", b"%d" % number, b"m", meta, b"d", data)
-    return b"%d-0" % (1_700_000_000_000 + number), fields
+def entry(
+    number: int,
+    *,
+    aggregate: str = "call/a",
+    name: str = "ResultRead",
+    data: bytes = b"{}",
+    version: int = 1,
+    schema: int = 1,
+) -> RawEntry:
+    at = 1_700_000_000_000 + number
+    meta = encode_meta(Meta(Millis(at), SYSTEM, ReplicaId("r1"), f"w{number}", schema=schema))
+    place = (b"s", aggregate.encode(), b"v", b"%d" % version, b"n", b"%d" % number)
+    return b"%d-0" % at, (b"t", name.encode(), *place, b"m", meta, b"d", data)
 
 
 def archived(segment: Segment, number: int) -> RawEntry:

@@ -37,8 +37,8 @@ class Shelf:
     background: Background
     now: list[int]
 
-    async def fill(self, events: int, *, size: int = 10, name: str = "call/a") -> None:
-        """Events of one call, the first of which begins it where there is none."""
+    async def fill(self, events: int, *, size: int = 10, name: str = "session/a") -> None:
+        """Events of one aggregate, as cheap as they come."""
         await append(self.log, write(name, None, *[READ] * events), now=Millis(self.now[0]))
         await self.core.catch_up()
 

@@ -45,7 +45,7 @@ async def test_killed_at_every_step(valkey: Place, tmp_path: Path) -> None:
             assert step > 20
             whole = await story(one.log)
             assert [event.seq for event in whole] == list(range(1, one.core.view.seq + 1))
-            assert sum(event.aggregate == "call/a" for event in whole) == written
+            assert sum(event.aggregate == "session/a" for event in whole) == written
             assert on_stream(valkey)[0] > 1
             assert one.core.view.archived is not None
             assert one.core.view.archived.version == len(await one.archive.firsts())

@@ -37,6 +37,9 @@ def a_good_day(tape: Tape) -> None:
     tape.rule("fx/*", "deny")
     tape.requested("e", "fx/do", "deny")
     tape.event("rule/r1", "RuleRemoved")
+    for _ in range(2):  # the store had forgotten it
+        tape.versions["replica/r1"] = len(tape.log)
+        tape.event("replica/r1", "ReplicaStopped")
     tape.grant("fx/danger", 5_000)
     tape.allowed("f", "fx/danger")
     tape.ran("f", "danger")
@@ -76,6 +79,21 @@ def a_gap(tape: Tape) -> None:
 def a_version_twice(tape: Tape) -> None:
     tape.done("a")
     tape.log[3] = attrs.evolve(tape.log[3], version=3)
+
+
+def a_version_that_begins_again(tape: Tape) -> None:
+    tape.done("a")
+    tape.event("replica/r1", "ReplicaStarted")
+    tape.event("replica/r1", "ReplicaStopped")
+    tape.versions["replica/r1"] = 0
+    tape.event("replica/r1", "ReplicaStarted")
+
+
+def a_call_that_goes_on_elsewhere(tape: Tape) -> None:
+    tape.event("replica/r1", "ReplicaStarted")
+    tape.done("a")
+    tape.versions["call/a"] = len(tape.log)
+    tape.event("call/a", "ResultRead")
 
 
 def an_approval_that_is_not_there(tape: Tape) -> None:

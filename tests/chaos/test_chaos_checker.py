@@ -21,6 +21,8 @@ def test_a_good_day_breaks_no_promise(story: Story) -> None:
 WRONG: list[tuple[Story, str]] = [
     (stories.a_gap, order.DENSE),
     (stories.a_version_twice, order.VERSIONS),
+    (stories.a_version_that_begins_again, order.VERSIONS),
+    (stories.a_call_that_goes_on_elsewhere, order.VERSIONS),
     (stories.an_approval_that_is_not_there, order.ACKNOWLEDGED),
     (stories.two_decisions, lives.LIVES),
     (stories.two_starts, lives.LIVES),

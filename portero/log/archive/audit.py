@@ -15,10 +15,11 @@ import attrs
 from portero.domain.events import SegmentArchived, SegmentsRemoved
 from portero.errors import SegmentDamaged
 from portero.log.archive.archive import pages_of
+from portero.log.archive.growth import SINCE, Growth
 from portero.log.archive.reading import open_segment
 from portero.log.archive.segment import Header, Segment, first_of, name_of
 from portero.log.archive.storage import Storage
-from portero.log.codec import SCHEMA, decode
+from portero.log.codec import SCHEMA, decode, decode_meta
 
 _WITNESS: Final = re.compile(r"\b([0-9a-f]{16}):([0-9]{1,19}):([0-9a-f]{64})\b")
 _BOOKKEEPING: Final = {b"SegmentArchived", b"SegmentsRemoved"}
@@ -40,6 +41,12 @@ class Witness:
     log: str
     last: int
     digest: str
+
+
+def told(wrong: list[str]) -> str:
+    """The first, and how many there are of the same kind: they come in flocks."""
+    more = len(wrong) - 1
+    return wrong[0] + (f", and {more} more like it" if more else "")
 
 
 def witnesses_in(text: str) -> list[Witness]:
@@ -67,6 +74,7 @@ class Audit:
     """Of the newest segment that is whole."""
     head: str = ""
     """The newest segment's hash."""
+    growth: Growth = attrs.field(factory=Growth)
     _at: int | None = None
     _previous: str | None = None
     _before: int = 1
@@ -112,10 +120,16 @@ class Audit:
             raise SegmentDamaged(name, "out of order", text)
 
     async def _read(self, segment: Segment) -> None:
+        wrong: list[str] = []
         async for page in pages_of(segment):
             for _, fields in page:
                 if fields[1] in _BOOKKEEPING:
                     self.hear(decode(fields[1].decode(), SCHEMA, fields[11]), int(fields[7]))
+                back = self.growth.wrong(fields[1], fields[3], int(fields[5]))
+                if back is not None and decode_meta(fields[9]).schema >= SINCE:
+                    wrong.append(f"at event {int(fields[7])}, {back}")
+        if wrong:
+            self.fault("version", segment.header.name, told(wrong))
 
     def _link(self, segment: Segment) -> None:
         header = segment.header

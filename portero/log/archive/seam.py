@@ -1,19 +1,22 @@
 """Where archive and stream meet: nothing may be missing between them, and what both hold must be the same."""
 
 import sys
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Self
 
 import attrs
 
 from portero.domain.ids import ARCHIVE_AGGREGATE
 from portero.errors import LogDivergence, LogTrimmed
 from portero.log.archive.archive import pages_of
-from portero.log.archive.audit import Audit, Fault
+from portero.log.archive.audit import Audit, Fault, told
 from portero.log.archive.cutting import Mark, cut
+from portero.log.archive.growth import SINCE, Growth
 from portero.log.archive.segment import Segment
 from portero.log.archive.storage import Storage
 from portero.log.archive.writing import SegmentWriter
 from portero.log.connect import Store
+from portero.log.entries import RecordedEvent
 from portero.log.log import Log
 from portero.log.reading import START, read
 
@@ -50,8 +53,23 @@ async def audit(storage: Storage, log: Log | None) -> Audit:
 class _Rest:
     """What is on the stream behind the archive: what is wrong with it, and what it says of the archive."""
 
+    growth: Growth
     faults: list[Fault] = attrs.field(factory=list)
     heard: list[tuple[object, int]] = attrs.field(factory=list)
+    wrong: list[str] = attrs.field(factory=list)
+
+    def add(self, events: Sequence[RecordedEvent]) -> None:
+        for each in events:
+            if each.aggregate == ARCHIVE_AGGREGATE:
+                self.heard.append((each.event, each.seq))
+            back = self.growth.wrong(each.type.encode(), each.aggregate.encode(), each.version)
+            if back is not None and each.meta.schema >= SINCE:
+                self.wrong.append(f"at event {each.seq}, on the stream, {back}")
+
+    def judged(self) -> Self:
+        if self.wrong:
+            self.faults.append(Fault("version", None, told(self.wrong)))
+        return self
 
 
 async def _trimmed(store: Store) -> int:
@@ -75,12 +93,12 @@ async def _compare(verdict: Audit, store: Store, segment: Segment, near: str) ->
 
 async def _rest(store: Store, verdict: Audit) -> _Rest:
     """Up to the log's end."""
-    found, last = _Rest(), verdict.last
+    found, last = _Rest(verdict.growth.copy()), verdict.last
     at, near = (last.last, last.last_entry) if last else (0, START)
     while True:
         try:
             async for events in read(store, None, at, near, COUNT):
-                found.heard += ((each.event, each.seq) for each in events if each.aggregate == ARCHIVE_AGGREGATE)
+                found.add(events)
                 at = events[-1].seq
         except LogTrimmed:
             begins = await _trimmed(store) + 1
@@ -89,6 +107,6 @@ async def _rest(store: Store, verdict: Audit) -> _Rest:
             at, near = begins - 1, START
         except LogDivergence as error:
             found.faults.append(Fault("stream", None, f"on the stream, {error}"))
-            return found
+            return found.judged()
         else:
-            return found
+            return found.judged()
