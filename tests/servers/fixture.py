@@ -58,11 +58,14 @@ class Fixture:
         self.received: list[dict[str, Any]] = []
         self.listeners: dict[Any, Send] = {}
         self.push: Send | None = None
+        self.latest: Send = lambda message: None
+        """Where the newest message came from."""
         self.answers: dict[Any, Callable[[dict[str, Any]], None]] = {}
         self.cancelled: set[Any] = set()
 
     def handle(self, message: dict[str, Any], send: Send) -> None:
         self.received.append(message)
+        self.latest = send
         method = message.get("method")
         if method is None:
             self.answers.pop(message["id"])(message)
@@ -92,7 +95,7 @@ class Fixture:
         elif method == "subscriptions/listen":
             self.listen(message["id"], params, send)
         elif method.endswith("/list"):
-            self.list(method, params, answer, refuse, lambda: self.tell("notifications/tools/list_changed", {}, send))
+            self.list(method, params, answer, refuse)
         elif method == "tools/call" and params["name"] in TOOLS:
             TOOLS[params["name"]](Call(self, message, send, answer, refuse))
         elif method in (simple := self.simple(params)):
@@ -151,7 +154,7 @@ class Fixture:
             }
         )
 
-    def list(self, method: str, params: dict[str, Any], answer: Any, refuse: Any, changed: Callable[[], None]) -> None:
+    def list(self, method: str, params: dict[str, Any], answer: Any, refuse: Any) -> None:
         if method == "resources/list":
             answer({"resources": [{"uri": "made://up/one", "name": "one", "x-unknown": [1, None]}]})
         elif method == "resources/templates/list":
@@ -161,7 +164,7 @@ class Fixture:
         elif method != "tools/list":
             refuse(-32601, f"no method {method}")
         elif self.given.pages:
-            self.page(json.dumps(params.get("cursor")), answer, refuse, changed)
+            self.page(params.get("cursor"), answer, refuse)
         elif self.given.endless:
             start = int(params.get("cursor") or 0)
             answer({"tools": [tool(f"t{start}", "one of many")], "nextCursor": str(start + 1)})
@@ -175,13 +178,14 @@ class Fixture:
         else:
             answer({"tools": self.tools, "ttlMs": 0, "cacheScope": "private", "resultType": "complete"})
 
-    def page(self, cursor: str, answer: Any, refuse: Any, changed: Callable[[], None]) -> None:
+    def page(self, at: str | None, answer: Any, refuse: Any) -> None:
         """A page of the file. What lies beside it as ``.then`` takes its place after the first page."""
         with open(self.given.pages) as file:  # noqa: PTH123 - as above
             pages = json.load(file)
-        if cursor == "null" and os.path.exists(self.given.pages + ".then"):  # noqa: PTH110
+        cursor = json.dumps(at)
+        if at is None and os.path.exists(self.given.pages + ".then"):  # noqa: PTH110
             os.replace(self.given.pages + ".then", self.given.pages)  # noqa: PTH105
-            changed()
+            self.tell("notifications/tools/list_changed", {}, self.latest)
         if cursor not in pages:
             refuse(-32602, "there is no such cursor")
             return
