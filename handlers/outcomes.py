@@ -31,12 +31,18 @@ ERROR_BYTES: Final = 32_768
 MESSAGE_CHARACTERS: Final = 4_000
 """So much of such an error's message, and of any reason, is its beginning."""
 
+ABOUT_TASKS: Final = frozenset({Kind.TASK_UPDATE, Kind.TASK_CANCEL})
+"""Kinds of calls that say something to a task of the upstream's."""
 METHODS: Final = {
     Kind.TOOL: "tools/call",
     Kind.RESOURCE: "resources/read",
     Kind.PROMPT: "prompts/get",
     Kind.COMPLETION: "completion/complete",
+    Kind.TASK_UPDATE: "tasks/update",
+    Kind.TASK_CANCEL: "tasks/cancel",
 }
+
+_IN_FULL: Final = frozenset({Kind.COMPLETION, *ABOUT_TASKS})
 
 
 class Done(Struct, frozen=True):
@@ -134,7 +140,7 @@ _error = msgspec.json.Decoder(_Error)
 
 def upstream_params(kind: Kind, name: str, arguments: bytes, extra: bytes | None) -> bytes:
     """The params for the upstream, as JSON bytes. ``arguments`` and ``extra`` are JSON objects or empty."""
-    if kind is Kind.COMPLETION:
+    if kind in _IN_FULL:
         return arguments
     parts = [b'{"uri":' if kind is Kind.RESOURCE else b'{"name":', msgspec.json.encode(name)]
     if arguments and kind is not Kind.RESOURCE:

@@ -73,6 +73,17 @@ class Passing:
         letter = Raw(msgspec.json.encode(passed))
         return await self._ask(where, REQUEST, upstream=upstream, method=method, params=letter)
 
+    def place(self, upstream: str, at: ReplicaId | None) -> ReplicaId:
+        """The replica on which a call has to begin that is for an instance of the server, ``at`` as above.
+
+        Raises UpstreamUnavailable when that has stopped.
+        """
+        me = self._core.log.replica
+        if self.instance(upstream) is None or at is None or at == me:
+            return me
+        self._check_there(upstream, at)
+        return at
+
     def _check_there(self, upstream: str, where: ReplicaId) -> None:
         replica = self._core.view.replicas.get(where)
         if replica is not None and replica.stopped_at is not None:

@@ -1,5 +1,6 @@
 """What is looked at once more before a call starts that has waited: is it still what it was, and still wanted?"""
 
+from handlers.continued import denies
 from handlers.core import Core
 from handlers.kept import Params
 from handlers.outcomes import error_text
@@ -21,7 +22,7 @@ def refusal(core: Core, catalogue: Catalogue, state: Call, params: Params, now: 
         return Deny(SYSTEM, f"{params.gone} Ask again.")
     name = policy_name(state.kind, state.upstream, state.name)
     verdict = core.decide_policy(name, state.client, now)
-    if verdict.action is Action.DENY:
+    if denies(verdict, state.kind):
         return Deny(SYSTEM, f"Denied by policy since it was {since}.", verdict.reason.rule)
     if verdict.action is Action.ASK and not _was_permitted(core, state, verdict, now):
         return Deny(SYSTEM, "It needs a person's approval since it was requested. Call it again to ask for that.")

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from handlers.asking import capabilities_of, letters_of
 from handlers.bridging import Channel
-from handlers.continued import Continued
+from handlers.continued import Precedent
 from handlers.core import Core, new_call_id
 from handlers.kept import Params, blobs, kept
 from handlers.outcomes import Done, Execution, Failed
@@ -58,7 +58,7 @@ class CallRequest(Struct, frozen=True):
     trace: str | None = None
     on_progress: Callable[[bytes], None] | None = None
     channel: Channel | None = None
-    continued: Continued | None = None
+    precedent: Precedent | None = None
 
 
 class Pending(Struct, frozen=True):
@@ -138,8 +138,8 @@ class Requests:
             now = core.clock()
             policy_version = core.view.policy_version
             verdict = core.decide_policy(stored.policy_name, request.client, now)
-            if request.continued is not None:
-                verdict = request.continued.decided(verdict)
+            if request.precedent is not None:
+                verdict = request.precedent.decided(verdict)
             if verdict.action is Action.ASK:
                 refuse_repeats(request.arguments)
             command = self._command(stored, call, verdict, policy_version, now)
@@ -193,8 +193,8 @@ class Requests:
         if not isinstance(error, PolicyMoved | VersionConflict):
             raise error
         await self._core.catch_up()
-        if request.continued is not None and isinstance(error, VersionConflict):
-            request.continued.check_held(self._core, error)
+        if request.precedent is not None and isinstance(error, VersionConflict):
+            request.precedent.check_held(self._core, error)
 
     def _settled(self, call: CallId, command: RequestCall, error: LogUncertain) -> LogError:
         """What the client is told: nothing was sent, unless another replica may have found the call on the log."""
@@ -268,8 +268,8 @@ class Requests:
         grant = command.reason.grant
         if grant is not None and core.view.grants.limited(grant):
             writes = (write, use(core, grant, call))
-        if stored.request.continued is not None:
-            writes = (*writes, stored.request.continued.write(core, call, now))
+        if stored.request.precedent is not None:
+            writes = (*writes, *stored.request.precedent.writes(core, call, now))
         if turn is not None:
             writes += turn.fences
         return core.log.append(

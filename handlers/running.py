@@ -12,6 +12,7 @@ import structlog
 from handlers.bridging import MAX_ROUNDS, Bridge, Channel
 from handlers.core import Core
 from handlers.outcomes import (
+    ABOUT_TASKS,
     METHODS,
     Done,
     Execution,
@@ -28,6 +29,7 @@ from portero.domain import call as calls
 from portero.domain.commands import GiveTask
 from portero.domain.events import Recorded
 from portero.domain.ids import Aggregate, CallId, Millis, call_aggregate
+from portero.domain.mcp import KNOWS_TASKS
 from portero.domain.values import SYSTEM, Kind, Status
 from portero.errors import (
     INTERNAL_ERROR,
@@ -161,7 +163,7 @@ class Runner:
                 on_progress=self._progress(execution.on_progress),
                 on_late=lambda late: self._late(execution, late),
                 context=channel or execution.requester,
-                capabilities=channel.capabilities if channel is not None else None,
+                capabilities=_capabilities(execution),
                 log_level=channel.log_level if channel is not None else None,
             )
             if channel is None:
@@ -234,6 +236,13 @@ class Runner:
         while (self._running or self._recorder.waiting) and time.monotonic() < deadline:  # noqa: ASYNC110 - calls pay for no event
             await asyncio.sleep(0.02)
         return len(self._running)
+
+
+def _capabilities(execution: Execution) -> bytes | None:
+    """What the upstream is told that its client can do."""
+    if execution.kind in ABOUT_TASKS:
+        return KNOWS_TASKS
+    return execution.channel.capabilities if execution.channel is not None else None
 
 
 def _elapsed_ms(started: float) -> int:

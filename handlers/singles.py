@@ -32,14 +32,14 @@ class Singles:
     ) -> None:
         self._names = sorted(single_names(upstreams.configs.values()))
         self._upstreams, self._sharing = upstreams, sharing
-        self._post = Post(core)
+        self.post = Post(core)
         self.ownership = Ownership(core, upstreams, self._names)
         self._elsewhere = Elsewhere(core, runner, upstreams, self.ownership)
-        self._remote = Remote(core, self._post, self._elsewhere)
+        self._remote = Remote(core, self.post, self._elsewhere)
         self.executions = Executions(
             core, runner, upstreams, inquiries, ownership=self.ownership, waiting=self._remote.waiting
         )
-        self.passing = Passing(core, upstreams, self.ownership, self._post)
+        self.passing = Passing(core, upstreams, self.ownership, self.post)
         self._owned = Owned(core, self.executions, self.ownership)
 
     @property
@@ -55,10 +55,10 @@ class Singles:
     def loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """By name, what has to run for as long as this replica does."""
         if not self._names:
-            return {"post": self._post.run}
+            return {"post": self.post.run}
         owners = {f"owner of {name}": partial(self.ownership.run, name) for name in self._names}
         return {
-            "post": self._post.run,
+            "post": self.post.run,
             "waiting calls": self._elsewhere.heartbeat,
             "lists": partial(self._sharing.follow, self._upstreams),
             "lists kept": self._sharing.refresh,

@@ -11,6 +11,7 @@ from handlers.running import Runner
 from handlers.sharing import Report, Sharing
 from handlers.singles import Singles, single_names
 from handlers.subscriptions import Subscriptions
+from handlers.tending import Tending
 from handlers.updates import UPDATE_SECONDS, WATCHED, Updates
 from portero.domain.events import CallCancelled
 from portero.domain.ids import Aggregate
@@ -59,6 +60,7 @@ class Workings:
         self._singles = Singles(core, self.runner, self.upstreams, sharing, self.inquiries)
         self.ownership, self.passing = self._singles.ownership, self._singles.passing
         self.requests = Requests(core, self.runner, self._singles.places)
+        self.tending = Tending(core, self.requests, self.passing, self._singles.post)
         self.executions = self._singles.executions
         self.updates = Updates(core, self.upstreams, pause=update_seconds)
         self.subscriptions = Subscriptions(core, self.upstreams, self.passing, self.updates)

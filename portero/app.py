@@ -173,6 +173,7 @@ class _Gateway:
             sealer,
             self._upstreams,
             self._workings.passing,
+            self._workings.tending,
             self._vitals.readiness,
             self._vitals.sample,
         )

@@ -12,7 +12,7 @@ from portero.domain.events import Event, Recorded
 from portero.domain.ids import ClientId, Millis
 from portero.domain.values import Action, Actor
 from projections.limits import Limits
-from projections.lines import Line, line_of
+from projections.lines import SAID_TO_TASKS, Line, line_of
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -73,7 +73,10 @@ class Activity:
         return dict(self._counts)
 
     def fold_call(self, recorded: Recorded[Any], call: Call) -> None:
-        self._add(recorded, line_of(recorded.event), call.tool, call.client, call.action)
+        line = line_of(recorded.event)
+        if line.detail is None and call.kind in SAID_TO_TASKS:
+            line = msgspec.structs.replace(line, detail=SAID_TO_TASKS[call.kind])
+        self._add(recorded, line, call.tool, call.client, call.action)
 
     def fold(self, recorded: Recorded[Event], subject: str | None = None) -> None:
         line = line_of(recorded.event)

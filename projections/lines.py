@@ -7,8 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from portero.domain import events as e
-from portero.domain.values import Action, Actor
+from portero.domain.values import Action, Actor, Kind
 
+SAID_TO_TASKS: Final = {Kind.TASK_UPDATE: "answers to its task", Kind.TASK_CANCEL: "its task is to end"}
+"""What a call is that is named after a tool, and does not call it."""
 LONGEST: Final = 300
 """Characters of a detail; the log has all of it."""
 
@@ -103,6 +105,7 @@ def _configured(event: e.ConfigLoaded) -> Line:
 
 
 _LINES: Final[dict[Any, Callable[[Any], Line]]] = {
+    e.UpstreamTaskShown: lambda event: Line(detail=event.status.replace("_", " ")),
     e.ExecutionSucceeded: _succeeded,
     e.ExecutionFailed: _failed,
     e.ExecutionOutcomeUnknown: lambda event: Line(None, _short(event.reason), True, event.duration_ms),

@@ -151,7 +151,7 @@ def files() -> list[Path]:
     return [ROOT / name for name in names if (ROOT / name).is_file()]
 
 
-LONG = {"portero/domain/events.py": 570}
+LONG = {"portero/domain/events.py": 600}
 """Longer than the rest may be, and why: the whole vocabulary of the log, read as one table."""
 
 

@@ -28,6 +28,7 @@ EVENTS: Final = {
     "InputGiven": "client answered",
     "InputWithdrawn": "question dropped",
     "TaskGiven": "became a task",
+    "UpstreamTaskShown": "task looked at",
     "CallContinued": "went on",
     "OutcomeResolved": "settled",
     "ResultRead": "result read",

@@ -43,6 +43,8 @@ async def demo() -> None:
                 except DemoFailed as error:  # told once we are out of the client, which wraps what passes through it
                     failed = error
         except Exception as error:
+            if task is not None and task.cancelling():  # Ctrl-C ends the gateway too, whose end may be seen first
+                raise asyncio.CancelledError from error
             complain(*instance.gateway_output().splitlines())
             text = "The demo's gateway stopped answering; above is what it printed. `portero doctor` may know why."
             raise DemoFailed(text) from error

@@ -24,6 +24,7 @@ from portero.domain.commands import (
     RequestCall,
     RequestInput,
     ResolveOutcome,
+    ShowUpstreamTask,
     StartExecution,
     Wake,
     WithdrawInput,
@@ -286,5 +287,6 @@ _DECIDE: Final[dict[type[CallCommand], Callable[[Call, Any, Millis, bool], CallE
     WithdrawInput: call_dialogue.withdraw_input,
     GiveTask: call_dialogue.give_task,
     Continue: call_dialogue.go_on,
+    ShowUpstreamTask: call_dialogue.show_upstream_task,
     Wake: _wake,
 }

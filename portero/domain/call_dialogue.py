@@ -1,8 +1,16 @@
 """What a client is asked in the middle of a call, and what it has instead of waiting for one."""
 
 from portero.domain.call_state import Call
-from portero.domain.commands import Continue, GiveInput, GiveTask, RequestInput, WithdrawInput
-from portero.domain.events import CallContinued, CallEvent, InputGiven, InputRequested, InputWithdrawn, TaskGiven
+from portero.domain.commands import Continue, GiveInput, GiveTask, RequestInput, ShowUpstreamTask, WithdrawInput
+from portero.domain.events import (
+    CallContinued,
+    CallEvent,
+    InputGiven,
+    InputRequested,
+    InputWithdrawn,
+    TaskGiven,
+    UpstreamTaskShown,
+)
 from portero.domain.ids import Millis
 from portero.domain.values import Status
 from portero.errors import AlreadyDecided, Invalid
@@ -47,6 +55,12 @@ def go_on(state: Call, command: Continue, now: Millis, locked: bool) -> CallEven
     if state.status is not Status.COMPLETED or (state.dialogue is not None and state.dialogue.continued_by):
         raise AlreadyDecided(state.status.value, None, state.ended_at)
     return [CallContinued(command.by)]
+
+
+def show_upstream_task(state: Call, command: ShowUpstreamTask, now: Millis, locked: bool) -> CallEvents:
+    """Whoever looks again and finds nothing new adds nothing to the log."""
+    shown = UpstreamTaskShown(command.status, command.digest, command.size)
+    return [] if state.dialogue is not None and state.dialogue.shown == shown else [shown]
 
 
 def _require_running(state: Call) -> None:

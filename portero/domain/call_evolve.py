@@ -45,6 +45,7 @@ from portero.domain.events import (
     ResultRead,
     TaskGiven,
     ToolCallRequested,
+    UpstreamTaskShown,
 )
 from portero.domain.ids import CallId, Millis, ReplicaId, call_aggregate
 from portero.domain.values import Action, Actor, Resolution, Status
@@ -231,6 +232,10 @@ def _task_given(state: Call, event: TaskGiven, recorded: AnyRecorded) -> Call:
     return _with(state, recorded, dialogue=replace(state.dialogue or Dialogue(), task=True))
 
 
+def _upstream_task_shown(state: Call, event: UpstreamTaskShown, recorded: AnyRecorded) -> Call:
+    return _with(state, recorded, dialogue=replace(state.dialogue or Dialogue(), shown=event))
+
+
 def _continued(state: Call, event: CallContinued, recorded: AnyRecorded) -> Call:
     return _with(state, recorded, dialogue=replace(state.dialogue or Dialogue(), continued_by=event.by))
 
@@ -255,6 +260,7 @@ _FOLDS: Final[dict[Any, Callable[[Call, Any, AnyRecorded], Call]]] = {
     InputGiven: _input_settled,
     InputWithdrawn: _input_settled,
     TaskGiven: _task_given,
+    UpstreamTaskShown: _upstream_task_shown,
     CallContinued: _continued,
     ResultRead: _read,
 }

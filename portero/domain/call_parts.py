@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from portero.domain.events import ExecutionQueued, ToolCallRequested
+from portero.domain.events import ExecutionQueued, ToolCallRequested, UpstreamTaskShown
 from portero.domain.ids import CallId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.values import Actor, Resolution, ToolFacts
 
@@ -82,6 +82,8 @@ class Dialogue(Struct, frozen=True):
     """How often the client was asked."""
     task: bool = False
     continued_by: CallId | None = None
+    shown: UpstreamTaskShown | None = None
+    """What the client was told last of a task that the upstream made of the call."""
 
 
 class Execution(Struct, frozen=True):

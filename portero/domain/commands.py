@@ -149,6 +149,14 @@ class Continue(Struct, frozen=True):
     by: CallId
 
 
+class ShowUpstreamTask(Struct, frozen=True):
+    """The client is about to be told how a task of the upstream's stands. As in ``UpstreamTaskShown``."""
+
+    status: str
+    digest: str
+    size: int
+
+
 class Wake(Struct, frozen=True):
     """A timer rang: expire what has expired, declare lost what lost its lease, do nothing otherwise."""
 
@@ -171,6 +179,7 @@ CallCommand = (
     | WithdrawInput
     | GiveTask
     | Continue
+    | ShowUpstreamTask
     | Wake
 )
 

@@ -200,6 +200,17 @@ class TaskGiven(Struct, frozen=True):
     """The client does not wait for the call any more: it has a task instead, and fetches what comes of it."""
 
 
+class UpstreamTaskShown(Struct, frozen=True):
+    """The upstream had answered with a task of its own, and its client was told something new of that."""
+
+    status: str
+    """The protocol's word: input_required, completed, failed or cancelled."""
+    digest: str
+    """SHA-256, hex, of its questions, result or error as the client gets them, fakes only; those are not kept."""
+    size: int
+    """Bytes of them."""
+
+
 class CallContinued(Struct, frozen=True):
     """The upstream had answered with questions, and another call goes on with the client's answers; once only."""
 
@@ -486,6 +497,7 @@ CallEvent = (
     | InputGiven
     | InputWithdrawn
     | TaskGiven
+    | UpstreamTaskShown
     | CallContinued
     | OutcomeResolved
     | ResultRead

@@ -34,6 +34,8 @@ LOG_LEVEL_META: Final = "io.modelcontextprotocol/logLevel"
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """From what is least severe on."""
 TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
+KNOWS_TASKS: Final = b'{"extensions":{"io.modelcontextprotocol/tasks":{}}}'
+"""What a client declares that knows that extension."""
 
 
 def unsupported_version_data(requested: object) -> dict[str, object]:

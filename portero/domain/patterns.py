@@ -13,13 +13,14 @@ MAX_PATTERN: Final = 1_000
 
 _HINT: Final = "Write SERVER/TOOL, such as github/create_issue, github/* for all of that server, or * for everything."
 
-_NAMED_IN_FULL: Final = frozenset({Kind.TOOL, Kind.COMPLETION})
+_NAMED_IN_FULL: Final = frozenset({Kind.TOOL, Kind.COMPLETION, Kind.TASK_UPDATE, Kind.TASK_CANCEL})
 
 
 def policy_name(kind: Kind, upstream: str, name: str) -> str:
     """The name that policies know: ``server/tool``, ``server/resource:uri``, ``server/prompt:name``.
 
-    Completing an argument tells something of what it is for, so it has no name of its own: see ``completion_name``.
+    Completing an argument tells something of what it is for, so it has no name of its own: see ``completion_name``. Nor
+    has what is said to an upstream's own task: it is named after the tool that made it.
     """
     return f"{upstream}/{name}" if kind in _NAMED_IN_FULL else f"{upstream}/{kind.value}:{name}"
 

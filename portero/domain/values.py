@@ -26,6 +26,10 @@ class Kind(StrEnum):
     RESOURCE = "resource"
     PROMPT = "prompt"
     COMPLETION = "completion"
+    TASK_UPDATE = "task-update"
+    """Answers to what a task asks that the upstream made of an earlier call; named after that call's tool."""
+    TASK_CANCEL = "task-cancel"
+    """The wish that such a task ends."""
 
 
 class Status(StrEnum):

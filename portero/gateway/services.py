@@ -10,6 +10,7 @@ from handlers.inquiries import Inquiries
 from handlers.passing import Passing
 from handlers.requests import Requests
 from handlers.subscriptions import Subscriptions
+from handlers.tending import Tending
 from portero.domain.ids import ClientId
 from portero.domain.policy import PolicyIndex, Verdict
 from portero.domain.values import Action
@@ -43,6 +44,7 @@ class Services:
     sealer: Sealer
     upstreams: Upstreams
     passing: Passing
+    tending: Tending
     readiness: Callable[[], Readiness]
     sample: Callable[[], Sample]
     lists: PolicyIndex = attrs.field(init=False)

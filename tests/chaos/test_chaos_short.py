@@ -23,7 +23,7 @@ async def test_every_promise_is_kept_however_the_cluster_is_hurt(tmp_path: Path)
     verdict = await run(attrs.evolve(OPTIONS, folder=tmp_path / "run"))
     assert verdict.violations == [], "\n".join(str(violation) for violation in verdict.violations)
     figures = verdict.figures
-    assert figures["faults"] >= 10, figures
+    assert figures["faults"] >= 5, figures
     assert figures["calls on the log"] > 40, figures
     assert figures["effects"] > 20, figures
     assert figures["polls"] > 20, figures

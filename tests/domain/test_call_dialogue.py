@@ -5,9 +5,27 @@ from typing import Any
 import pytest
 
 from portero.domain.call_dialogue import MAX_QUESTIONS
-from portero.domain.commands import Answer, Cancel, Continue, GiveInput, GiveTask, RequestInput, WithdrawInput
-from portero.domain.events import CallCancelled, CallContinued, InputGiven, InputRequested, InputWithdrawn, TaskGiven
+from portero.domain.commands import (
+    Answer,
+    Cancel,
+    Continue,
+    GiveInput,
+    GiveTask,
+    RequestInput,
+    ShowUpstreamTask,
+    WithdrawInput,
+)
+from portero.domain.events import (
+    CallCancelled,
+    CallContinued,
+    InputGiven,
+    InputRequested,
+    InputWithdrawn,
+    TaskGiven,
+    UpstreamTaskShown,
+)
 from portero.domain.ids import CallId, Millis
+from portero.domain.values import Status
 from portero.errors import AlreadyDecided, Invalid
 from tests.domain.stories import ALLOWED, BEN, COMPLETED, EXECUTING, MINUTE, NOW, PENDING, SUCCEEDED, given
 
@@ -77,6 +95,15 @@ def test_a_call_becomes_a_task_once() -> None:
     given(*EXECUTING).when(GiveTask()).then_nothing()
     assert not given(*ALLOWED).state.is_task
     assert given(*ALLOWED, TaskGiven(), SUCCEEDED).state.is_task
+
+
+def test_what_an_upstreams_task_has_come_to_is_said_once() -> None:
+    waits, done = UpstreamTaskShown("input_required", "a", 1), UpstreamTaskShown("completed", "b", 2)
+    looks = ShowUpstreamTask("completed", "b", 2)
+    given(*ALLOWED, SUCCEEDED).when(looks).then(done)
+    given(*ALLOWED, SUCCEEDED, waits).when(looks).then(done)
+    given(*ALLOWED, SUCCEEDED, waits, done).when(looks).then_nothing()
+    assert given(*ALLOWED, SUCCEEDED, waits, done).state.status is Status.COMPLETED
 
 
 def test_what_ended_with_questions_is_gone_on_with_once() -> None:

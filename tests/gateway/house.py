@@ -20,6 +20,7 @@ from handlers.inquiries import Inquiries
 from handlers.notification import Notifications
 from handlers.subscriptions import Subscriptions
 from handlers.workings import Workings
+from portero.domain.call import Call
 from portero.domain.ids import CallId, ReplicaId
 from portero.domain.policy import ConfigPolicy
 from portero.domain.replacement import Replacer
@@ -118,6 +119,15 @@ class House:
         parsed = parse_task_id(task)
         assert parsed is not None
         return parsed[0]
+
+    def sees(self, call: CallId, condition: Callable[[Call], bool]) -> Callable[[], bool]:
+        """Whether this replica's view holds the call by now, and so."""
+
+        def look() -> bool:
+            state = self.view.calls.get(call)
+            return state is not None and condition(state)
+
+        return look
 
     def effects_seen(self) -> list[str]:
         return self.effects.read_text().splitlines() if self.effects.exists() else []
@@ -223,6 +233,7 @@ async def open_house(
             await Sealer.of(log),
             ups,
             workings.passing,
+            workings.tending,
             lambda: Readiness(tuple(ready)),
             sample,
         )

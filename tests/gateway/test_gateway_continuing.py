@@ -188,7 +188,7 @@ async def test_an_approved_call_asks_through_its_task(asked: House, name: str, t
     async with asked.caller(name, modern=True, capabilities={**ABLE, **TASKS}) as caller:
         task = (await caller.rpc("tools/call", {"name": tool, "arguments": arguments}))["taskId"]
         await asked.approve(task)
-        await wait_until(lambda: asked.view.calls.get(asked.call_id(task)).questions != (), "it asks")  # type: ignore[union-attr]
+        await wait_until(asked.sees(asked.call_id(task), lambda state: state.questions != ()), "it asks")
         found = await caller.rpc("tasks/get", {"taskId": task})
         assert found["status"] == "input_required"
         assert "it waits for an answer" in found["statusMessage"]

@@ -164,7 +164,7 @@ async def test_a_client_that_does_not_come_back_loses_its_call() -> None:
     ):
         first = await ask(caller, ELICIT)
         call = call_of(house, first)
-        await wait_until(lambda: house.view.calls.get(call).finished, "it is given up")  # type: ignore[union-attr]
+        await wait_until(house.sees(call, lambda state: state.finished), "it is given up")
         ended = house.view.calls.get(call)
         assert ended is not None
         assert (ended.status, ended.cancel_reason) == (
@@ -188,10 +188,10 @@ async def test_a_client_that_leaves_while_it_waits_again_cancels_its_call(pair: 
         before = two.gateway.in_flight()
         coming_back = asyncio.create_task(ask(there, waits, **answered(first, ACCEPT)))
         await wait_until(lambda: two.gateway.in_flight() == before + 1, "it waits for the result")
-        await wait_until(lambda: two.view.calls.get(call).questions == (), "it has answered")  # type: ignore[union-attr]
+        await wait_until(two.sees(call, lambda state: state.questions == ()), "it has answered")
         coming_back.cancel()
         await asyncio.wait([coming_back])
-        await wait_until(lambda: one.view.calls.get(call).finished, "it is cancelled")  # type: ignore[union-attr]
+        await wait_until(one.sees(call, lambda state: state.finished), "it is cancelled")
         ended = one.view.calls.get(call)
         assert ended is not None
         assert (ended.status, ended.decided_by) == (Status.CANCELLED, Actor("client", name))

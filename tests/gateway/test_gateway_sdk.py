@@ -121,7 +121,7 @@ async def test_it_sends_the_headers_that_a_tool_asks_for(house: House, name: str
 @ERAS
 async def test_it_reads_resources_and_gets_prompts(house: House, name: str, mode: str) -> None:
     async with connected(house, name, mode) as client:
-        assert str((await client.list_resources()).resources[0].uri) == "made://one"
+        assert "made://one" in {str(found.uri) for found in (await client.list_resources()).resources}
         assert (await client.list_resource_templates()).resource_templates[0].uri_template == "made://by/{id}"
         read = await client.read_resource("made://one")
         assert read.contents[0].text == "what is in made://one"  # type: ignore[union-attr]

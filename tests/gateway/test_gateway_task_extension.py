@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from portero.domain.values import Action
+from portero.gateway.calls.tasks import updated_at
 from tests.gateway.house import ADMIN, META, MODERN, TASKS, Caller, House, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -19,7 +20,8 @@ async def test_an_approval_is_a_task(house: House, name: str) -> None:
         created = await ask(caller, name)
         assert created["resultType"] == "task"
         assert created["status"] == "working"
-        assert created["ttlMs"] is None
+        kept = house.core.result_seconds * 1_000
+        assert created["ttlMs"] == house.core.approval_ms + kept
         assert created["pollIntervalMs"] > 0
         assert "portero approve" in created["statusMessage"]
         assert "content" not in created
@@ -29,12 +31,16 @@ async def test_an_approval_is_a_task(house: House, name: str) -> None:
         assert (found["taskId"], found["status"]) == (task, "working")
         assert found["createdAt"] == created["createdAt"]
         assert "result" not in found
+        assert found["ttlMs"] == created["ttlMs"]
         assert "expires in" in found["statusMessage"]
         await house.approve(task)
         found = await caller.ended(task)
         assert (found["status"], found["statusMessage"]) == ("completed", "It ran; this is its result.")
         assert found["result"] == {"resultType": "complete", "content": [{"type": "text", "text": "done"}]}
         assert found["lastUpdatedAt"] >= found["createdAt"]
+        ended = house.view.calls.get(house.call_id(task))
+        assert ended is not None
+        assert found["ttlMs"] == updated_at(ended) - ended.requested_at + kept
     assert name in house.effects_seen()
 
 

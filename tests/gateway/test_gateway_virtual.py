@@ -210,7 +210,7 @@ async def test_tasks_are_listed_newest_first(house: House, name: str) -> None:
         tasks = [await ask(caller, f"{name}-{number}") for number in range(3)]
         await house.approve(tasks[0])
         await caller.tool("portero/check_task", task_id=tasks[0], wait_seconds=10)
-        await wait_until(lambda: house.view.calls.get(house.call_id(tasks[0])).read_at is not None, "it was read")  # type: ignore[union-attr]
+        await wait_until(house.sees(house.call_id(tasks[0]), lambda state: state.read_at is not None), "it was read")
         listed = await caller.document("portero/list_tasks")
         assert [house.call_id(row["task_id"]) for row in listed["tasks"]] == [house.call_id(t) for t in reversed(tasks)]
         assert listed["count"] == 3

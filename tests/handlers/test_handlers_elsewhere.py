@@ -9,10 +9,14 @@ from msgspec.structs import replace
 
 from handlers.continued import Continued
 from handlers.outcomes import FETCHED_SECONDS, Done
+from handlers.requests import Refused
+from handlers.tending import UpstreamTask
 from portero.domain.events import ResourceUpdated
 from portero.domain.ids import ClientId, SessionId
-from portero.domain.values import Action, Status
+from portero.domain.mcp import KNOWS_TASKS
+from portero.domain.values import Action, Kind, Status
 from tests.handlers.cluster import Client, Member, open_member
+from tests.handlers.replica import ADMIN
 from tests.log.support import everything
 from tests.stores import Place
 
@@ -85,11 +89,33 @@ async def test_a_task_that_yet_another_replica_comes_to_run_is_kept_as_long(
 async def test_what_goes_on_with_an_approved_call_needs_no_second_approval_there(pair: tuple[Member, Member]) -> None:
     _, two = pair
     first = await two.becomes(await two.approved("effect", text="a"), Status.COMPLETED)
-    going_on = replace(two.request("effect", text="b"), continued=Continued(first.id, first.version))
+    going_on = replace(two.request("effect", text="b"), precedent=Continued(first.id, first.version))
     answer = await two.requests.call(going_on)
     assert isinstance(answer, Done)
     assert two.did() == {"a": 1, "b": 1}
     assert [event.type for event in await two.events(answer.call)][2:4] == ["ExecutionQueued", "ExecutionStarted"]
+
+
+async def test_what_is_said_to_an_upstreams_task_runs_where_that_is(pair: tuple[Member, Member]) -> None:
+    """Its tool needs approval, which the call had that made it; a denial since then leaves only the wish to end it."""
+    _, two = pair
+    first = await two.becomes(await two.approved("effect", text="a"), Status.COMPLETED)
+    task = UpstreamTask("up", "t-1", "up/effect", first.id)
+    tending = two.workings.tending
+    answer = await tending.say(CLIENT, Kind.TASK_UPDATE, task, b'{"taskId":"t-1","inputResponses":{}}')
+    assert isinstance(answer, Done)
+    queued = [event.type for event in await two.events(answer.call)]
+    assert queued == [
+        *("ToolCallRequested", "PolicyDecided", "ExecutionQueued", "ExecutionStarted", "ExecutionSucceeded")
+    ]
+    assert b'"completed"' in await tending.get(CLIENT, task, b'{"taskId":"t-1"}', KNOWS_TASKS)
+    assert (await two.types(first.id))[-1] == "UpstreamTaskShown"
+    await two.decisions.set_rule("up/effect", Action.DENY, ADMIN)
+    await two.core.catch_up()
+    refused = await tending.say(CLIENT, Kind.TASK_UPDATE, task, b'{"taskId":"t-1","inputResponses":{}}')
+    assert isinstance(refused, Refused)
+    assert isinstance(await tending.say(CLIENT, Kind.TASK_CANCEL, task, b'{"taskId":"t-1"}'), Done)
+    assert two.did() == {"a": 1, "tasks/update t-1": 1, "tasks/cancel t-1": 1}
 
 
 async def test_a_changed_resource_is_told_wherever_its_client_is_also_by_the_next_owner(

@@ -134,7 +134,7 @@ async def test_requests_that_are_no_calls_go_to_where_the_server_runs(pair: tupl
         result = await member.workings.passing.request("up", "resources/read", b'{"uri":"made://Jane Roe"}', None)
         assert json.loads(result)["contents"][0]["text"] == "what is in made://Jane Roe"
         with pytest.raises(UpstreamRefused) as refused:
-            await member.workings.passing.request("up", "tasks/get", b'{"taskId":"Jane Roe"}', b'{"x":{}}')
+            await member.workings.passing.request("up", "tasks/none", b'{"taskId":"Jane Roe"}', b'{"x":{}}')
         assert refused.value.code == -32601
 
 

@@ -82,6 +82,7 @@ class _Life:
                 c.WithdrawInput(pick("kl"), "nobody answered"),
                 c.GiveTask(),
                 c.Continue(call_id(7)),
+                c.ShowUpstreamTask("completed", "d" * 64, 2),
                 c.Wake(),
                 *(c.WithdrawInput(question.key, "nobody answered") for question in state.questions * 2),
                 *(c.GiveInput((c.Answer(question.key, "b3", "d3", False),)) for question in state.questions * 2),

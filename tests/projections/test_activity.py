@@ -5,8 +5,9 @@ from msgspec.structs import replace
 
 from portero.domain import events as e
 from portero.domain.ids import LOCK_AGGREGATE, Millis
-from portero.domain.values import SYSTEM, Action, Resolution, ToolFacts
+from portero.domain.values import SYSTEM, Action, Kind, Resolution, ToolFacts
 from projections.limits import Limits
+from projections.lines import SAID_TO_TASKS
 from tests.domain.stories import (
     ALLOWED,
     ANA,
@@ -39,6 +40,19 @@ def test_an_allowed_call_is_one_line_when_it_ends():
     )  # fmt: skip
     assert (entry.seq, entry.at, entry.aggregate) == (4, NOW, f"call/{CALL}")
     assert (entry.duration_ms, entry.is_error) == (12, False)
+
+
+@pytest.mark.parametrize("kind", [Kind.TASK_UPDATE, Kind.TASK_CANCEL])
+def test_what_is_said_to_a_task_does_not_look_like_a_call_of_its_tool(kind):
+    requested, *rest = ALLOWED
+    [entry] = Tape().call(replace(requested, kind=kind), *rest, SUCCEEDED).view().activity.recent()
+    assert (entry.subject, entry.detail) == ("github/create_issue", SAID_TO_TASKS[kind])
+
+
+def test_what_a_task_of_an_upstream_comes_to_is_a_line():
+    shown = e.UpstreamTaskShown("input_required", "d", 7)
+    entry, _ = Tape().call(*ALLOWED, SUCCEEDED, shown).view().activity.recent()
+    assert (entry.type, entry.detail) == ("UpstreamTaskShown", "input required")
 
 
 def test_a_call_that_was_asked_for_leaves_a_line_for_each_step_that_matters():

@@ -17,6 +17,7 @@ from tools import DEFINITIONS, TOOLS, Call, tool
 MODERN = "2026-07-28"
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 META = "io.modelcontextprotocol/"
+TASKS = "io.modelcontextprotocol/tasks"
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -86,10 +87,8 @@ class Fixture:
             error = {"code": code, "message": text} | ({} if data is None else {"data": data})
             send({"jsonrpc": "2.0", "id": message["id"], "error": error})
 
-        if method == "server/discover":
-            self.discover(answer, refuse)
-        elif method == "initialize":
-            self.initialize(params, answer, refuse)
+        if method in {"server/discover", "initialize"}:
+            (self.discover if method == "server/discover" else self.initialize)(params, answer, refuse)
         elif self.given.era == "modern" and META + "protocolVersion" not in params.get("_meta", {}):
             refuse(-32602, "the envelope of a modern request is missing")
         elif method == "subscriptions/listen":
@@ -98,6 +97,8 @@ class Fixture:
             self.list(method, params, answer, refuse)
         elif method == "tools/call" and params["name"] in TOOLS:
             TOOLS[params["name"]](Call(self, message, send, answer, refuse))
+        elif method in {"tasks/get", "tasks/update", "tasks/cancel"}:
+            self.task(method, params, answer, refuse)
         elif method in (simple := self.simple(params)):
             answer(simple[method])
         else:
@@ -113,13 +114,24 @@ class Fixture:
             "prompts/get": {"messages": [{"role": "user", "content": {"type": "text", "text": name}}]},
         }
 
+    def task(self, method: str, params: dict[str, Any], answer: Any, refuse: Any) -> None:
+        """There is a task of every id; what is said to it is an effect."""
+        declared = params.get("_meta", {}).get(META + "clientCapabilities")  # of the newer era
+        if declared is not None and TASKS not in declared.get("extensions", {}):
+            refuse(-32021, "the client does not declare that it knows tasks")
+        elif method == "tasks/get":
+            answer({"taskId": params["taskId"], "status": "completed", "result": {"content": []}})
+        else:
+            self.effect(f"{method} {params['taskId']}")
+            answer({"resultType": "complete"})
+
     def capabilities(self) -> dict[str, Any]:
         if self.given.no_tools:
             return {}
         changing = {"listChanged": True}
         return {"tools": changing, "resources": {**changing, "subscribe": True}, "prompts": changing}
 
-    def discover(self, answer: Any, refuse: Any) -> None:
+    def discover(self, params: dict[str, Any], answer: Any, refuse: Any) -> None:
         if self.given.on_discover == "exit":
             os._exit(3)
         if self.given.on_discover == "silent":

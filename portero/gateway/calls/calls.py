@@ -4,51 +4,39 @@ import time
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 
 from handlers.continued import Continued
-from handlers.outcomes import Done, Failed
+from handlers.outcomes import Done
 from handlers.requests import Answer, CallRequest, Pending, Refused
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
 from portero.errors import (
     DENIED,
-    HEADER_MISMATCH,
-    INTERNAL_ERROR,
     INVALID_PARAMS,
-    OUTCOME_UNKNOWN,
     PENDING_APPROVAL,
-    RESOURCE_NOT_FOUND,
-    UNSUPPORTED_VERSION,
-    CallError,
     Invalid,
     RpcError,
 )
 from portero.gateway import texts
+from portero.gateway.calls.answers import count, failure
 from portero.gateway.calls.backchannel import Channels, ClientChannel
 from portero.gateway.calls.continuing import WORD, Continuing, with_state
 from portero.gateway.calls.deferring import POLL_INTERVAL_MS, Deferring
 from portero.gateway.calls.parking import PREFIX as PARKED
 from portero.gateway.calls.parking import Asking, Parking
 from portero.gateway.calls.taskids import task_id
+from portero.gateway.calls.tasks import ttl_ms
 from portero.gateway.calls.upstream_tasks import UpstreamTasks
 from portero.gateway.exchange.reply import Reply
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
 from portero.gateway.services import Services
 from portero.gateway.times import iso
-from portero.telemetry import SPAN_CALL, count_call, span, traceparent, tracing
+from portero.telemetry import SPAN_CALL, span, traceparent, tracing
 from portero.upstream import Tool
-
-MODERN_CODES: Final = {
-    RESOURCE_NOT_FOUND: INVALID_PARAMS,
-    -32042: INTERNAL_ERROR,  # of 2025-11-25 only
-    HEADER_MISMATCH: INTERNAL_ERROR,  # what goes wrong between Portero and an upstream is not between us and the client
-    UNSUPPORTED_VERSION: INTERNAL_ERROR,
-}
-"""Codes of upstreams that would tell a modern client something else."""
 
 NO_FACTS: Final = ToolFacts()
 
@@ -111,7 +99,7 @@ class Calls:
             return self._results.text(text, modern=request.modern, is_error=True)
         if isinstance(answer, Asking):
             return self._results.own(answer.members, modern=True)
-        raise _failure(answer, modern=request.modern)
+        raise failure(answer, modern=request.modern)
 
     async def other(self, request: Request, asked: Asked) -> bytes:
         """The result of reading a resource, getting a prompt or completing an argument."""
@@ -127,7 +115,7 @@ class Calls:
             raise RpcError(PENDING_APPROVAL, members["message"], members)
         if isinstance(answer, Refused):
             raise RpcError(DENIED, texts.refused(target, answer.reason))
-        raise _failure(answer, modern=request.modern)
+        raise failure(answer, modern=request.modern)
 
     async def shown(self, request: Request, target: str, arguments: bytes, answer: Done) -> bytes:
         """The result of a call, so that its client can go on with it where it asks something."""
@@ -160,7 +148,7 @@ class Calls:
             trace=request.trace(),
             on_progress=to.progress if request.progress_token() is not None else None,
             channel=channel,
-            continued=continued,
+            precedent=continued,
         )
         timer = self._deferring.watch(asked.upstream, channel) if request.declares_tasks else None
         began = time.perf_counter()
@@ -174,7 +162,7 @@ class Calls:
                 timer.cancel()
             if channel is not None and channel.kept:
                 self._parking.left(channel)
-        _count(asked.upstream, answer)
+        count(asked.upstream, answer)
         return answer
 
     async def _traced(self, call: CallRequest) -> Answer:
@@ -216,29 +204,8 @@ class Calls:
                 "statusMessage": texts.waiting(answer.call, hint, answer.requested_at, answer.expires_at, now),
                 "createdAt": at,
                 "lastUpdatedAt": at,
-                "ttlMs": None,
+                "ttlMs": ttl_ms(self._services.core, answer.requested_at, answer.expires_at),
                 "pollIntervalMs": POLL_INTERVAL_MS,
             },
             modern=True,
         )
-
-
-def _failure(answer: Failed, *, modern: bool) -> RpcError:
-    code = answer.code
-    if modern:
-        code = MODERN_CODES.get(code, code)
-    data: Any = Raw(answer.data) if answer.data is not None else None
-    if data is None and code == OUTCOME_UNKNOWN:
-        data = {"task_id": answer.call}
-    return CallError(code, answer.message, data)
-
-
-def _count(server: str, answer: Done | Failed | Pending | Refused) -> None:
-    if isinstance(answer, Done):
-        count_call(server, "allow", "ok")
-    elif isinstance(answer, Pending):
-        count_call(server, "require-approval", "pending")
-    elif isinstance(answer, Refused):
-        count_call(server, "deny", "refused")
-    else:
-        count_call(server, "allow", "unknown" if answer.code == OUTCOME_UNKNOWN else "error")

@@ -67,7 +67,7 @@ class Deferring:
             "statusMessage": self._tasks.for_people(state),
             "createdAt": at,
             "lastUpdatedAt": at,
-            "ttlMs": None,
+            "ttlMs": self._tasks.ttl_ms(state),
             "pollIntervalMs": POLL_INTERVAL_MS,
         }
         channel.answered = True

@@ -5,20 +5,21 @@ says so with ``isError``; ``failed`` is kept for JSON-RPC errors.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from portero.domain.call import Call
-from portero.domain.ids import ClientId, Millis
+from portero.domain.ids import ClientId
 from portero.domain.values import Actor, Kind, Status
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, AlreadyDecided, RpcError
 from portero.gateway import texts
 from portero.gateway.calls.deferring import POLL_INTERVAL_MS
+from portero.gateway.calls.following import Following
 from portero.gateway.calls.parking import take_answers
-from portero.gateway.calls.tasks import Tasks
+from portero.gateway.calls.tasks import Tasks, updated_at
 from portero.gateway.calls.upstream_tasks import UpstreamTasks
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import COMPLETE, Results
@@ -84,6 +85,10 @@ class TaskExtension:
                 found[str(call.id)] = public
         return found
 
+    def following(self, client: ClientId, tell: Callable[[str], None]) -> Following:
+        """What a stream needs to tell of tasks that upstreams have made."""
+        return Following(self._upstreams, client, tell)
+
     async def notice(self, client: ClientId, public: str) -> dict[str, Any] | None:
         call = await self._tasks.find(client, public)
         return await self._detailed(call, public) if call is not None else None
@@ -108,7 +113,7 @@ class TaskExtension:
             "statusMessage": said,
             "createdAt": iso(call.requested_at),
             "lastUpdatedAt": iso(updated_at(call)),
-            "ttlMs": None,
+            "ttlMs": self._tasks.ttl_ms(call),
             "pollIntervalMs": POLL_INTERVAL_MS,
             **more,
         }
@@ -134,9 +139,3 @@ class TaskExtension:
 def _typed(result: bytes) -> bytes:
     """A result inside a task says its type as it does outside of one: the official client takes it for none without."""
     return msgspec.json.encode({"resultType": Raw(COMPLETE), **_members.decode(result)})
-
-
-def updated_at(call: Call) -> Millis:
-    """When something last happened to the call that its client can see."""
-    times = (call.requested_at, call.decided_at, call.started_at, call.ended_at, call.resolved_at)
-    return max(at for at in times if at is not None)

@@ -3,10 +3,11 @@
 import asyncio
 from typing import Any, Final
 
+from handlers.core import Core
 from handlers.kept import arguments_of
 from portero.domain.call import Call
 from portero.domain.events import Recorded
-from portero.domain.ids import CallId, ClientId, Seq
+from portero.domain.ids import CallId, ClientId, Millis, Seq
 from portero.domain.values import Actor, Status
 from portero.errors import LogError, LogUnavailable
 from portero.gateway import texts
@@ -138,6 +139,11 @@ class Tasks:
         locked = services.core.view.locked is not None
         return texts.for_people(call, services.options.approve_hint, services.core.clock(), locked=locked)
 
+    def ttl_ms(self, call: Call) -> int:
+        """As below."""
+        waits_until = call.expires_at if call.status is Status.PENDING else None
+        return ttl_ms(self._services.core, call.requested_at, waits_until or updated_at(call))
+
     def row(self, call: Call) -> dict[str, Any]:
         """One task of ``list_tasks``."""
         row = {
@@ -152,6 +158,20 @@ class Tasks:
         if call.status in {Status.ERROR, Status.UNKNOWN}:
             row["error"] = texts.error_message(call)
         return row
+
+
+def updated_at(call: Call) -> Millis:
+    """When something last happened to the call that its client can see."""
+    times = (call.requested_at, call.decided_at, call.started_at, call.ended_at, call.resolved_at)
+    return max(at for at in times if at is not None)
+
+
+def ttl_ms(core: Core, requested_at: Millis, until: Millis) -> int:
+    """How long a task can be fetched, in milliseconds from its request, as the extension counts.
+
+    ``until``: when it has ended, or will have at the latest as far as can be said; from then on its result is kept.
+    """
+    return until - requested_at + core.result_seconds * 1_000
 
 
 def _times(call: Call) -> dict[str, str]:

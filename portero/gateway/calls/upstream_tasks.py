@@ -6,14 +6,19 @@ replica runs a server of its own, also which one has the task. It is sealed for 
 
 import base64
 import binascii
-from typing import Any, Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
+from handlers.outcomes import Done
+from handlers.requests import Refused
+from handlers.tending import GET, Said, UpstreamTask
 from portero.domain.call import Call
 from portero.domain.ids import CallId, ClientId, ReplicaId
-from portero.domain.values import Action
+from portero.domain.mcp import KNOWS_TASKS
+from portero.domain.values import Action, Kind
 from portero.errors import (
     DENIED,
     INVALID_PARAMS,
@@ -24,6 +29,7 @@ from portero.errors import (
     UpstreamRefused,
 )
 from portero.gateway import texts, wire
+from portero.gateway.calls.answers import count, failure
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
 from portero.gateway.services import Services
@@ -31,22 +37,13 @@ from portero.gateway.services import Services
 PURPOSE: Final = "upstream task"
 PREFIX: Final = "u."
 NO_TASK: Final = "There is no such task."
-CANCEL: Final = "tasks/cancel"
+SAYING: Final = {"tasks/update": Kind.TASK_UPDATE, "tasks/cancel": Kind.TASK_CANCEL}
+
+T = TypeVar("T")
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 _text = msgspec.json.Decoder(str)
-
-
-class _Task(Struct, array_like=True):
-    """What an id holds. ``tool``: as policies know it; ``replica``: whose instance of the server has it, if any's."""
-
-    upstream: str
-    task: str
-    tool: str
-    replica: ReplicaId | None = None
-
-
-_task = msgspec.json.Decoder(_Task)
+_task = msgspec.json.Decoder(UpstreamTask)
 
 
 class UpstreamTasks:
@@ -56,6 +53,8 @@ class UpstreamTasks:
         self._services = services
         self._results = results
 
+    # --- made -------------------------------------------------------------------------------------------------------
+
     def adopted(self, client: ClientId, tool: str, call: CallId, upstream: str, result: bytes) -> bytes:
         """A result that makes a task, with the id under which the client finds it here; any other as it is."""
         if b'"task"' not in result:
@@ -63,7 +62,7 @@ class UpstreamTasks:
         members = _members.decode(result)
         if bytes(members.get("resultType", b"")) != b'"task"' or "taskId" not in members:
             return result
-        task = _Task(upstream, _text.decode(members["taskId"]), tool, self._instance(upstream, call))
+        task = UpstreamTask(upstream, _text.decode(members["taskId"]), tool, call, self._instance(upstream, call))
         members["taskId"] = Raw(wire.encode(self._public(client, task)))
         return wire.encode(members)
 
@@ -74,7 +73,7 @@ class UpstreamTasks:
             return None
         return texts.ENTRUSTED.format(task=_text.decode(_members.decode(adopted)["taskId"]))
 
-    def _public(self, client: ClientId, task: _Task) -> str:
+    def _public(self, client: ClientId, task: UpstreamTask) -> str:
         body = base64.urlsafe_b64encode(msgspec.json.encode(task)).rstrip(b"=").decode()
         return PREFIX + self._services.sealer.sealed(PURPOSE, client, body)
 
@@ -86,6 +85,8 @@ class UpstreamTasks:
             return instance
         return state.execution.replica
 
+    # --- asked about ------------------------------------------------------------------------------------------------
+
     async def ask(self, request: Request) -> bytes | None:
         """The upstream's answer to a ``tasks/…`` request, or None when the id is not of an upstream's task.
 
@@ -96,32 +97,72 @@ class UpstreamTasks:
             return None
         request.require_tasks()
         task = self._resolved(request.client, public)
-        core = self._services.core
-        verdict = core.decide_policy(task.tool, request.client, core.clock())
-        if verdict.action is Action.DENY and request.method != CANCEL:
-            raise RpcError(DENIED, texts.refused(task.tool, verdict.reason))
-        params: dict[str, Any] = {"taskId": task.task}
-        if "inputResponses" in request.params:
-            params["inputResponses"] = Raw(request.object("inputResponses"))
-        try:
-            result = await self._services.passing.request(
-                task.upstream, request.method, wire.encode(params), request.capabilities, task.replica
-            )
-        except UpstreamRefused as refused:
-            data = Raw(refused.data) if refused.data is not None else None
-            raise CallError(refused.code, refused.message, data) from refused
-        except UpstreamError as error:
-            raise CallError(UPSTREAM_UNAVAILABLE, str(error)) from error
-        members = _members.decode(result)
-        if "taskId" in members:
-            members["taskId"] = Raw(wire.encode(public))
+        params = _params(task, request)
+        if request.method == GET:
+            members = await self._look(request.client, public, task, params, request.capabilities)
+        else:
+            said = self._services.tending.say(request.client, SAYING[request.method], task, params, request.trace())
+            members = _members.decode(self._said(task, await _reached(said)))
         return self._results.upstream(wire.encode(members), modern=True)
 
-    def _resolved(self, client: ClientId, public: str) -> _Task:
+    def knows(self, client: ClientId, public: str) -> bool:
+        """Whether it is the id of a task that an upstream made for this client."""
+        return public.startswith(PREFIX) and self._opened(client, public) is not None
+
+    async def look(self, client: ClientId, public: str) -> dict[str, Raw]:
+        """How a task stands, as ``tasks/get`` says it. Raises RpcError or LogError."""
+        task = self._resolved(client, public)
+        return await self._look(client, public, task, wire.encode({"taskId": task.task}), KNOWS_TASKS)
+
+    async def _look(
+        self, client: ClientId, public: str, task: UpstreamTask, params: bytes, capabilities: bytes
+    ) -> dict[str, Raw]:
+        core = self._services.core
+        verdict = core.decide_policy(task.tool, client, core.clock())
+        if verdict.action is Action.DENY:
+            raise RpcError(DENIED, texts.refused(task.tool, verdict.reason))
+        members = _members.decode(await _reached(self._services.tending.get(client, task, params, capabilities)))
+        members["taskId"] = Raw(wire.encode(public))
+        return members
+
+    def _said(self, task: UpstreamTask, answer: Said) -> bytes:
+        count(task.upstream, answer)
+        if isinstance(answer, Done):
+            return answer.result
+        if isinstance(answer, Refused):
+            raise RpcError(DENIED, texts.refused(task.tool, answer.reason))
+        raise failure(answer, modern=True)
+
+    def _resolved(self, client: ClientId, public: str) -> UpstreamTask:
+        task = self._opened(client, public)
+        if task is None:
+            raise RpcError(INVALID_PARAMS, NO_TASK)
+        return task
+
+    def _opened(self, client: ClientId, public: str) -> UpstreamTask | None:
         body = self._services.sealer.opened(PURPOSE, client, public.removeprefix(PREFIX))
+        if body is None:
+            return None
         try:
-            if body is not None:
-                return _task.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+            return _task.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         except (binascii.Error, msgspec.DecodeError):  # of another release
-            pass
-        raise RpcError(INVALID_PARAMS, NO_TASK)
+            return None
+
+
+def _params(task: UpstreamTask, request: Request) -> bytes:
+    """For the upstream: its own id, and whatever else the client says."""
+    if "inputResponses" in request.params:
+        request.object("inputResponses")
+    rest = request.rest("taskId")
+    return wire.encode({"taskId": task.task, **(_members.decode(rest) if rest is not None else {})})
+
+
+async def _reached(asking: Awaitable[T]) -> T:
+    """The upstream's answer. Raises RpcError where there is none."""
+    try:
+        return await asking
+    except UpstreamRefused as refused:
+        data = Raw(refused.data) if refused.data is not None else None
+        raise CallError(refused.code, refused.message, data) from refused
+    except UpstreamError as error:
+        raise CallError(UPSTREAM_UNAVAILABLE, str(error)) from error

@@ -13,6 +13,7 @@ from portero.domain.ids import ClientId, SessionId
 from portero.domain.mcp import PROMPTS_CHANGED, RESOURCES_CHANGED, SUBSCRIPTION_ID_META, TASK, TOOLS_CHANGED, UPDATED
 from portero.errors import INVALID_PARAMS, INVALID_REQUEST, DecisionError, LogError, RpcError
 from portero.gateway import wire
+from portero.gateway.calls.following import Following
 from portero.gateway.calls.taskext import TaskExtension
 from portero.gateway.exchange.reply import EventStream
 from portero.gateway.exchange.request import Request
@@ -78,29 +79,34 @@ class Listening:
             return self._offered.digest(method, client, knows_tasks=knows_tasks)
 
         tasks = await self._tasks.known(client, wanted.task_ids)
+        following = self._tasks.following(client, lambda public: listener.tell(TASK, public))
         lists = {method: digest(method) for method in wanted.lists}
         listener = Listener(client, session, str(session), lists, digest, tasks)
         self._listeners.add(listener)
         self._subscriptions.serve(session)
         try:
             uris = await self._subscribed(client, session, wanted.resource_subscriptions)
-            honoured = msgspec.structs.replace(wanted, task_ids=list(tasks.values()), resource_subscriptions=uris)
+            ids = [*tasks.values(), *following.begin(wanted.task_ids)]
+            honoured = msgspec.structs.replace(wanted, task_ids=ids, resource_subscriptions=uris)
             meta = {SUBSCRIPTION_ID_META: Raw(request.id)}
             stream.push(wire.notification(ACKNOWLEDGED, {"_meta": meta, "notifications": honoured}))
-            await self._serve(listener, stream, meta)
+            await self._serve(listener, stream, meta, following)
         finally:
+            following.end()
             self._listeners.remove(listener)
             self._subscriptions.served(session)
             if wanted.resource_subscriptions:
                 self._leave(client, session)
         return self._results.own({"_meta": meta}, modern=True)
 
-    async def _serve(self, listener: Listener, stream: EventStream, meta: dict[str, Any]) -> None:
+    async def _serve(self, listener: Listener, stream: EventStream, meta: dict[str, Any], following: Following) -> None:
         while changes := await listener.changes():
             for method, about in changes:
                 params: dict[str, Any] | None = {"uri": about} if method == UPDATED else {}
-                if method == TASK:
+                if method == TASK and about in listener.tasks:
                     params = await self._tasks.notice(listener.client, listener.tasks[about])
+                elif method == TASK:
+                    params = following.latest(about)
                 if params is not None:
                     stream.push(wire.notification(method, {"_meta": meta, **params}))
             await stream.drained()  # a slow reader is told later, and then each change once

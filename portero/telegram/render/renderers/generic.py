@@ -8,6 +8,8 @@ _HEADLINES = {
     Kind.RESOURCE: "📄 Read a resource",
     Kind.PROMPT: "💬 Get a prompt",
     Kind.COMPLETION: "💬 Complete an argument",
+    Kind.TASK_UPDATE: "💬 Answer what a task asks",
+    Kind.TASK_CANCEL: "✖️ Cancel a task",
 }
 
 
