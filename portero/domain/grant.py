@@ -48,6 +48,10 @@ class Grant:
         """``tool`` is a policy name; ``client`` None asks for any client, so a grant of one client does not count."""
         return self.client in (None, client) and Pattern.of(self.pattern, literal=self.literal).matches_name(tool)
 
+    def means(self, name: str, reading: int) -> bool:
+        """``name`` is a reading of a policy name: see ``Pattern.means``."""
+        return bool(Pattern.of(self.pattern, literal=self.literal).means(name, reading))
+
     @property
     def uses_left(self) -> int | None:
         return None if self.uses is None else max(0, self.uses - self.used)

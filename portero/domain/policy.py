@@ -1,6 +1,7 @@
 """Which policy decides for a tool: lock, rules from chat, configuration by exact name, by pattern, and the default."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Final
 
 import attrs
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 from portero.domain.digest import digest_of
 from portero.domain.grant import Grant
 from portero.domain.ids import Millis
-from portero.domain.patterns import Pattern
+from portero.domain.patterns import Pattern, readings
 from portero.domain.rule import Rule
 from portero.domain.values import Action, Reason, Tier
 from portero.errors import Invalid
@@ -25,24 +26,25 @@ class ConfigPolicy:
 
     entries: Mapping[str, Action] = attrs.field(converter=dict)
     default: Action
-    _exact: Mapping[str, Action] = attrs.field(init=False, eq=False, repr=False)
-    _patterns: tuple[tuple[Pattern, Action], ...] = attrs.field(init=False, eq=False, repr=False)
+    exact: Mapping[str, tuple[Pattern, Action]] = attrs.field(init=False, eq=False, repr=False)
+    """By name: the patterns without a star."""
+    addresses: tuple[tuple[Pattern, Action], ...] = attrs.field(init=False, eq=False, repr=False)
+    """Those of them that name a resource."""
+    patterns: tuple[tuple[Pattern, Action], ...] = attrs.field(init=False, eq=False, repr=False)
+    """Those with a star, in no order."""
 
-    @_exact.default
-    def _exact_names(self) -> Mapping[str, Action]:
-        return {text: action for text, action in self.entries.items() if "*" not in text and Pattern.parse(text)}
+    @exact.default
+    def _exact_names(self) -> Mapping[str, tuple[Pattern, Action]]:
+        parsed = ((Pattern.parse(text), action) for text, action in self.entries.items() if "*" not in text)
+        return {pattern.text: (pattern, action) for pattern, action in parsed}
 
-    @_patterns.default
+    @addresses.default
+    def _exact_addresses(self) -> tuple[tuple[Pattern, Action], ...]:
+        return tuple((pattern, action) for name, (pattern, action) in self.exact.items() if readings(name))
+
+    @patterns.default
     def _with_stars(self) -> tuple[tuple[Pattern, Action], ...]:
         return tuple((Pattern.parse(text), action) for text, action in self.entries.items() if "*" in text)
-
-    def exact(self, tool: str) -> Action | None:
-        return self._exact.get(tool)
-
-    def matching(self, tool: str) -> list[tuple[Pattern, Action]]:
-        """The patterns (with a star) that match, in no order."""
-        server, _, name = tool.partition("/")
-        return [(pattern, action) for pattern, action in self._patterns if pattern.matches(server, name)]
 
     @property
     def digest(self) -> str:
@@ -81,6 +83,9 @@ class _Candidate:
         """Smallest first: most specific, then strictest, then by text so that every replica says the same."""
         return -self.specificity, -STRICTNESS[self.action], f"{self.reason.pattern} {self.reason.rule}"
 
+    def is_stricter_than(self, other: "_Candidate") -> bool:
+        return STRICTNESS[self.action] > STRICTNESS[other.action]
+
 
 def decide_policy(
     tool: str,
@@ -92,19 +97,33 @@ def decide_policy(
     locked: bool,
     now: Millis,
 ) -> Verdict:
-    """What holds for ``tool`` (a policy name) when ``client`` calls it; ``client`` None: any client."""
-    tiers = (
-        (Tier.LOCK, [_Candidate(Action.DENY, Reason(Tier.LOCK, "*"), 0)] if locked else []),
-        (Tier.RULE, _from_rules(tool, rules)),
-        (Tier.EXACT, _from_exact(tool, config)),
-        (Tier.PATTERN, _from_patterns(tool, config)),
-        (Tier.DEFAULT, [_Candidate(config.default, Reason(Tier.DEFAULT), 0)]),
-    )
-    ranked = [candidate for _, candidates in tiers for candidate in sorted(candidates, key=_Candidate.order)]
-    winner, losers = ranked[0], ranked[1:]
+    """What holds for ``tool`` (a policy name) when ``client`` calls it; ``client`` None: any client.
+
+    An address is decided as it is written and in every reading of it, and the strictest decision holds. In a reading,
+    what forbids or asks matches in whatever way that is written; what permits must match the address as written too.
+    So no spelling opens what another one does not, and a grant for one spelling is for that one only.
+    """
+    rules = tuple(rules)
+    read = readings(tool)
+    winner, *losers = _as_written(tool, config, rules, locked=locked)
+    written = winner
+    for number, name in read:
+        if winner.action is not Action.DENY:
+            found = _as_read(tool, name, number, config, rules, locked=locked)
+            if found and found[0].is_stricter_than(winner):
+                winner, *losers = found
     beaten = [Beaten(loser.action, loser.reason, _why(loser, winner)) for loser in losers]
+    if winner is not written:
+        beaten.insert(0, Beaten(written.action, written.reason, _READ))
     action, reason, until = winner.action, winner.reason, FOREVER
-    standing = sorted((g for g in grants if g.active(now) and g.matches(tool, client)), key=_grant_order)
+    standing = sorted(
+        (
+            grant
+            for grant in grants
+            if grant.active(now) and grant.matches(tool, client) and all(grant.means(name, n) for n, name in read)
+        ),
+        key=_grant_order,
+    )
     if standing and action is Action.ASK:
         action, reason = Action.ALLOW, replace(reason, grant=standing[0].id)
         beaten.insert(0, Beaten(winner.action, winner.reason, f"grant {standing[0].id} lifts it"))
@@ -117,28 +136,82 @@ def decide_policy(
     return Verdict(action, reason, tuple(beaten), until)
 
 
-def _from_rules(tool: str, rules: Iterable[Rule]) -> list[_Candidate]:
+_Holds = Callable[[Pattern, Action], int | None]
+"""How specific a pattern is, where it holds for what is asked."""
+
+
+def _as_written(tool: str, config: ConfigPolicy, rules: Iterable[Rule], *, locked: bool) -> list[_Candidate]:
+    """All that holds for the name itself, what decides first."""
+    server, _, name = tool.partition("/")
+    exact = [config.exact[tool]] if tool in config.exact else []
+
+    def holds(pattern: Pattern, _: Action) -> int | None:
+        return pattern.specificity if pattern.matches(server, name) else None
+
+    return _ranked(config, rules, exact, holds, locked=locked)
+
+
+def _as_read(
+    tool: str, name: str, number: int, config: ConfigPolicy, rules: Iterable[Rule], *, locked: bool
+) -> list[_Candidate]:
+    """The same for a reading of it; nothing where nothing is different. No reading of what asks beats a denial."""
+
+    def means(pattern: Pattern, action: Action) -> int | None:
+        """A permission is worth no more than in its shortest form: how it is spelt must not make it win."""
+        found = pattern.means(name, number if action is Action.ALLOW else None)
+        return (min if action is Action.ALLOW else max)(found) if found else None
+
+    def ranked(weakest: Action) -> list[_Candidate]:
+        def holds(pattern: Pattern, action: Action) -> int | None:
+            counts = STRICTNESS[action] >= STRICTNESS[weakest] or pattern.matches_name(tool)
+            return means(pattern, action) if counts else None
+
+        return _ranked(config, rules, config.addresses, holds, locked=locked)
+
+    def differs(pattern: Pattern, action: Action) -> bool:
+        return means(pattern, action) != (pattern.specificity if pattern.matches_name(tool) else None)
+
+    set_by_people = [(rule.parsed, rule.action) for rule in rules if rule.action is not None]
+    if not any(differs(*entry) for entry in chain(set_by_people, config.addresses, config.patterns)):
+        return []
+    denies, asks = ranked(Action.DENY), ranked(Action.ASK)
+    return asks if asks[0].is_stricter_than(denies[0]) else denies
+
+
+def _ranked(
+    config: ConfigPolicy,
+    rules: Iterable[Rule],
+    exact: Iterable[tuple[Pattern, Action]],
+    holds: _Holds,
+    *,
+    locked: bool,
+) -> list[_Candidate]:
+    tiers = (
+        [_Candidate(Action.DENY, Reason(Tier.LOCK, "*"), 0)] if locked else [],
+        _from_rules(rules, holds),
+        _from_config(Tier.EXACT, exact, holds),
+        _from_config(Tier.PATTERN, config.patterns, holds),
+        [_Candidate(config.default, Reason(Tier.DEFAULT), 0)],
+    )
+    return [candidate for tier in tiers for candidate in sorted(tier, key=_Candidate.order)]
+
+
+def _from_rules(rules: Iterable[Rule], holds: _Holds) -> list[_Candidate]:
     """A rule that a newer release wrote on may still forbid, but not permit."""
     return [
-        _Candidate(
-            rule.action,
-            Reason(Tier.RULE, rule.pattern, rule.id),
-            Pattern.of(rule.pattern, literal=rule.literal).specificity,
-        )
+        _Candidate(rule.action, Reason(Tier.RULE, rule.pattern, rule.id), specificity)
         for rule in rules
-        if rule.action is not None and rule.matches(tool) and not (rule.foreign and rule.action is Action.ALLOW)
+        if rule.action is not None
+        and not (rule.foreign and rule.action is Action.ALLOW)
+        and (specificity := holds(rule.parsed, rule.action)) is not None
     ]
 
 
-def _from_exact(tool: str, config: ConfigPolicy) -> list[_Candidate]:
-    action = config.exact(tool)
-    return [] if action is None else [_Candidate(action, Reason(Tier.EXACT, tool), len(tool))]
-
-
-def _from_patterns(tool: str, config: ConfigPolicy) -> list[_Candidate]:
+def _from_config(tier: Tier, entries: Iterable[tuple[Pattern, Action]], holds: _Holds) -> list[_Candidate]:
     return [
-        _Candidate(action, Reason(Tier.PATTERN, pattern.text), pattern.specificity)
-        for pattern, action in config.matching(tool)
+        _Candidate(action, Reason(tier, pattern.text), specificity)
+        for pattern, action in entries
+        if (specificity := holds(pattern, action)) is not None
     ]
 
 
@@ -158,6 +231,8 @@ def _why(loser: _Candidate, winner: _Candidate) -> str:
     return f"{winner.reason.pattern} says the same"
 
 
+_READ: Final = "another way to write the same address is decided more strictly"
+
 _TIER_FIRST: Final = {
     Tier.LOCK: "everything is locked",
     Tier.RULE: "a rule set by a person comes first",
@@ -175,6 +250,8 @@ class PolicyIndex:
 
     SIZE: Final = 10_000
     """Names of resources are the client's to make up, so the index is emptied when it is full."""
+    LONGEST: Final = 1_000
+    """Characters of a name that is kept."""
 
     def __init__(self, config: ConfigPolicy) -> None:
         self.config = config
@@ -204,7 +281,8 @@ class PolicyIndex:
             verdict = decide_policy(
                 tool, client, config=self.config, rules=rules, grants=grants, locked=locked, now=now
             )
-            self._verdicts[(tool, client)] = verdict
+            if len(tool) <= self.LONGEST:
+                self._verdicts[(tool, client)] = verdict
         return verdict
 
 

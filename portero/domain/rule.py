@@ -28,9 +28,9 @@ class Rule:
     foreign: bool = False
     """A newer release wrote on it something that this one cannot read."""
 
-    def matches(self, tool: str) -> bool:
-        """``tool`` is a policy name."""
-        return Pattern.of(self.pattern, literal=self.literal).matches_name(tool)
+    @property
+    def parsed(self) -> Pattern:
+        return Pattern.of(self.pattern, literal=self.literal)
 
 
 def rule_id(pattern: str, *, literal: bool) -> RuleId:

@@ -119,7 +119,7 @@ _template = msgspec.json.Decoder(_Template)
 def tool(server: str, raw: bytes, *, prefix: bool = True, mask: Callable[[str], str] = str) -> Tool:
     """``mask`` hides real values in what goes on the log. Raises ``ValueError`` with the reason why it is not taken."""
     found = _read(_definition, raw)
-    _check(found.name)
+    _check(names.refusal_of_tool(found.name))
     hints = _hints(found.annotations)
     schema = found.inputSchema if isinstance(found.inputSchema, dict) else {}
     properties = schema.get("properties")
@@ -148,16 +148,21 @@ def tool(server: str, raw: bytes, *, prefix: bool = True, mask: Callable[[str], 
 def prompt(server: str, raw: bytes, *, prefix: bool = True) -> Prompt:
     """Raises ``ValueError`` with the reason why it is not taken."""
     found = _read(_definition, raw)
-    _check(found.name)
+    _check(names.refusal(found.name))
     return Prompt(server, found.name, raw, _text(found.title), _text(found.description) or "", prefix)
 
 
 def resource(server: str, raw: bytes) -> Resource:
-    return Resource(server, _read(_resource, raw).uri, raw)
+    """Raises ``ValueError`` with the reason why it is not taken; so does ``template``."""
+    uri = _read(_resource, raw).uri
+    _check(names.refusal_of_address(uri))
+    return Resource(server, uri, raw)
 
 
 def template(server: str, raw: bytes) -> Template:
-    return Template(server, _read(_template, raw).uriTemplate, raw)
+    uri = _read(_template, raw).uriTemplate
+    _check(names.refusal_of_address(uri))
+    return Template(server, uri, raw)
 
 
 def _read(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
@@ -167,8 +172,7 @@ def _read(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
         raise ValueError(f"its definition cannot be read: {error}") from error
 
 
-def _check(name: str) -> None:
-    reason = names.refusal(name)
+def _check(reason: str | None) -> None:
     if reason is not None:
         raise ValueError(reason)
 

@@ -99,3 +99,11 @@ def test_what_is_kept_is_what_would_be_decided_now(story):
             grants.append(grant(f"g{version}", one, minutes=other + (now - NOW) // MINUTE))
         else:
             locked = not locked
+
+
+def test_an_endless_name_is_decided_each_time_and_not_kept():
+    index, rules = PolicyIndex(CONFIG), Counted()
+    name = "a/resource:" + "x" * PolicyIndex.LONGEST
+    for _ in range(3):
+        assert decide(index, name, rules=rules).action is Action.ALLOW
+    assert rules.read == 3

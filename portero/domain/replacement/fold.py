@@ -10,6 +10,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
+from portero.domain.normalize import normalize
+
 Fold = Callable[[str], str]
 
 _CHUNK: Final = 256
@@ -21,14 +23,14 @@ _FIRST_MARK: Final = "\u0300"
 
 def canonical(text: str) -> str:
     """NFC: composed and decomposed spellings are the same. Fast, because most texts are NFC already."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return text if text.isascii() else normalize("NFC", text)
 
 
 def caseless(text: str) -> str:
     """NFC of the full case folding. The dotted and the dotless i are i: each is a case of ``I`` or ``i`` somewhere."""
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    folded = normalize("NFC", normalize("NFC", text).casefold())
     return folded.replace("ı", "i").replace("i\u0307", "i")
 
 

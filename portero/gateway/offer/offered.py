@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 import msgspec
 
+from portero.domain.addresses import LONGEST
 from portero.domain.ids import ClientId
 from portero.domain.mcp import PROMPTS_CHANGED, RESOURCES_CHANGED, TOOLS_CHANGED
 from portero.domain.patterns import policy_name
@@ -70,7 +71,12 @@ class Offered:
         return self._shown(client, "resources").digest + self._shown(client, "resourceTemplates").digest
 
     def owner(self, uri: str) -> str | None:
-        """The upstream of a resource. Clients know URIs with placeholders; the catalogue knows the real ones."""
+        """The upstream of a resource. Clients know URIs with placeholders; the catalogue knows the real ones.
+
+        None also of an address that is too long to be one: it would stand on the log, and be compared with policies.
+        """
+        if len(uri) > LONGEST:
+            return None
         real = _text.decode(self._services.core.replacer.to_real(wire.encode(uri)))
         return self._services.upstreams.catalogue.owner(real)
 
