@@ -23,6 +23,7 @@ from portero.domain.ids import Millis, call_aggregate, replica_aggregate
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import SYSTEM, Action, Actor, Kind
 from portero.errors import DENIED, INVALID_PARAMS, LOG_UNAVAILABLE, LogUnavailable
+from portero.gateway.calls import following
 from portero.log import Log, Write
 from tests.gateway.house import ADMIN, TASKS, Caller, House, fixture, open_house
 from tests.gateway.streaming import listening
@@ -184,7 +185,10 @@ async def test_a_lock_keeps_everything_back(name: str) -> None:
         assert (await caller.rpc("tasks/get", {"taskId": task}))["status"] == "input_required"
 
 
-async def test_streams_of_notices_tell_of_it_on_every_replica(pair: Pair, name: str) -> None:
+async def test_streams_of_notices_tell_of_it_on_every_replica(
+    pair: Pair, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "SOONEST_SECONDS", 0.02)
     one, two = pair
     async with declaring(one, name) as here, declaring(two, name) as there, declaring(two, "client994") as stranger:
         task = await made(here)
@@ -196,6 +200,7 @@ async def test_streams_of_notices_tell_of_it_on_every_replica(pair: Pair, name: 
             assert told["method"] == "notifications/tasks"
             assert (told["params"]["taskId"], told["params"]["status"]) == (task, "input_required")
             assert "resultType" not in told["params"]
+            assert await stream.is_silent(), "it was looked at many times meanwhile"
             await here.rpc("tasks/update", {"taskId": task, "inputResponses": ANSWERS})
             told = await stream.next(10)
             assert (told["params"]["taskId"], told["params"]["status"]) == (task, "completed")

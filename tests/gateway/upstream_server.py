@@ -94,10 +94,10 @@ def entrust(given: dict[str, Any]) -> dict[str, Any]:
 
 def task(params: dict[str, Any], status: str | None = None) -> dict[str, Any] | None:
     found = tasks.get(params["taskId"])
-    if found is None:
+    if found is None or not params["_meta"][META + "clientCapabilities"].get("extensions"):
         return None
     if status is None:
-        return {"resultType": "complete", **found}
+        return {"resultType": "complete", "pollIntervalMs": 1, "lastUpdatedAt": str(time.time()), **found}
     tasks[found["taskId"]] = {**found, "status": status, "result": text(json.dumps(params.get("inputResponses")))}
     return {"resultType": "complete"}
 
