@@ -4,17 +4,18 @@ import asyncio
 from pathlib import Path
 
 from handlers.core import system_clock
+from portero.log.archive import Bucket
 from tests.archive.shelf import on_stream, shelf
 from tests.cli.home import Home
 
 
-def archived(home: Home) -> str:
+def archived(home: Home, where: Bucket | None = None) -> str:
     """Some events, most of them archived and trimmed; the id of a call among the first."""
     assert home.place is not None
     call = home.ask()
 
     async def work() -> None:
-        async with shelf(home.place, home.folder / "archive") as one:  # type: ignore[arg-type] # it is there
+        async with shelf(home.place, where or home.folder / "archive") as one:  # type: ignore[arg-type] # it is there
             one.now[0] = system_clock()
             await one.fill(32)
             await one.work()

@@ -48,9 +48,9 @@ class Shelf:
         await self.log.save_snapshot(view.snapshot(), view.seq, view.entry)
         lease = Lease(self.log, LEASE)
         assert await lease.acquire()
-        self.archiving._firsts = await self.archive.firsts()
-        self.archiving._trim_at = 0.0
         try:
+            self.archiving._firsts = await self.archive.firsts()
+            self.archiving._trim_at = 0.0
             while await self.archiving.step(lease.epoch if epoch is None else epoch):
                 pass
         finally:

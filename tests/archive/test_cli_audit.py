@@ -7,9 +7,10 @@ import json
 import shutil
 
 import pytest
+from obstore.store import S3Store
 
 from portero.domain.values import Action
-from portero.log.archive import name_of
+from portero.log.archive import Bucket, name_of
 from tests.archive.homes import archived, segments
 from tests.cli.home import Home
 
@@ -73,6 +74,43 @@ def test_events_that_are_nowhere_are_named(home: Home) -> None:
     texts = " ".join(fault["text"] for fault in told.json["faults"])
     assert "are neither in the archive nor on the stream" in texts
     assert "archived up to event 30" in texts
+
+
+@pytest.mark.parametrize("how", ["nothing", "flip", "drop", "swap", "cut off"])
+def test_in_an_object_store_too(home: Home, bucket: Bucket, how: str) -> None:
+    options = bucket.options
+    home.extra |= {
+        "PORTERO_ARCHIVE": f"s3://{bucket.name}/{bucket.prefix}",
+        "AWS_ENDPOINT_URL": options["endpoint"],
+        "AWS_ACCESS_KEY_ID": options["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": options["secret_access_key"],
+    }
+    archived(home, bucket)
+    names = [name_of(first) for first in (1, 11, 21)]
+    behind = S3Store(bucket.name, prefix=bucket.prefix, config=dict(options), client_options={"allow_http": True})
+    data = {name: bytes(behind.get(name).bytes()) for name in names}
+    _, one, two = names
+    hurt: list[tuple[str, str]] = []
+    if how == "flip":
+        at = len(data[one]) // 2
+        behind.put(one, data[one][:at] + bytes([data[one][at] ^ 1]) + data[one][at + 1 :])
+        hurt = [("changed", one)]
+    elif how == "drop":
+        behind.delete(one)
+        hurt = [("missing", one)]
+    elif how == "swap":
+        behind.put(one, data[two])
+        behind.put(two, data[one])
+        hurt = [("out of order", one), ("out of order", two)]
+    elif how == "cut off":
+        behind.put(two, data[two][:-7])
+        hurt = [("cut short", two)]
+    ran = home.run("audit", "verify", "--json")
+    assert ran.code == (1 if hurt else 0)
+    told = ran.json
+    assert [(fault["kind"], fault["segment"]) for fault in told["faults"] if fault["segment"]] == hurt
+    assert (told["ok"], told["archive"]) == (not hurt, home.extra["PORTERO_ARCHIVE"])
+    assert options["secret_access_key"] not in ran.out + ran.err + home.run("audit", "verify").out
 
 
 def test_a_copy_of_the_archive_alone(home: Home, tmp_path_factory: pytest.TempPathFactory) -> None:

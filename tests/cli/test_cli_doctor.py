@@ -39,6 +39,15 @@ def test_the_doctor_before_the_first_start_makes_nothing(own: Home) -> None:
     assert [path.name for path in own.folder.iterdir()] == ["config"]
 
 
+def test_the_doctor_looks_where_the_archive_is_to_be(home: Home) -> None:
+    home.configure()
+    home.extra |= {"PORT": str(free_port()), "PORTERO_ARCHIVE": "deep/archive"}
+    assert checks(home)["archive"][0][0] == "ok"
+    (home.folder / "deep").touch()
+    folder = home.folder / "deep" / "archive"
+    assert checks(home)["archive"][0] == ("fail", f"{folder} cannot be made")
+
+
 def test_the_doctor_finds_what_is_wrong(home: Home) -> None:
     data = home.folder / "data"
     data.mkdir(mode=0o755)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from portero.errors import ArchiveError
+from portero.errors import ArchiveError, SegmentDamaged
 from portero.log.archive.place import Bucket
 
 
@@ -41,10 +41,14 @@ def storage_at(place: Path | Bucket) -> Storage:
 
 async def prove(storage: Storage) -> None:
     """Makes sure that segments can be written and never be overwritten. Raises ArchiveError that says why not."""
-    name = f"probe-{secrets.token_hex(8)}"
-    if not await storage.create(name, b"A trial of Portero's: this can be removed.\n"):
-        raise ArchiveError(f"The archive {storage} says of a new name that it is taken.")
+    token = secrets.token_hex(8)
+    name, data = f"probe-{token}", f"A trial of Portero's, {token}: this can be removed.\n".encode()
+    taken = not await storage.create(name, data)
     try:
+        if (
+            taken and await _read(storage, name) != data
+        ):  # or else an answer was lost, and it was put there all the same
+            raise ArchiveError(f"The archive {storage} says of a new name that it is taken.")
         if await storage.create(name, b"overwritten\n"):
             raise ArchiveError(
                 f"The archive {storage} overwrites what is there, although it was asked not to: it does not honour "
@@ -53,3 +57,10 @@ async def prove(storage: Storage) -> None:
     finally:
         with suppress(ArchiveError):  # a store that lets nobody remove anything is a good one for an archive
             await storage.remove(name)
+
+
+async def _read(storage: Storage, name: str) -> bytes | None:
+    try:
+        return await storage.read(name)
+    except (FileNotFoundError, SegmentDamaged):
+        return None

@@ -90,7 +90,10 @@ def _tell(storage: Storage, found: Audit, witnesses: list[Witness], out: Output,
         about = f"segment {fault.segment}: " if fault.segment else ""
         out.line(visible(f"{fault.kind}: {about}{fault.text}"))
     if found.faults:
-        out.line(f"{len(found.faults)} faults. Keep a copy of the archive as it is, and see ops/RUNBOOK.md.")
+        count = len(found.faults)
+        out.line(
+            f"{count} fault{'' if count == 1 else 's'}. Keep a copy of the archive as it is, and see ops/RUNBOOK.md."
+        )
     elif not found.segments:
         out.line("Nothing is archived yet.")
     elif alone and not witnesses:
