@@ -44,12 +44,13 @@ class Store:
         """How the names of all its connections begin, as CLIENT LIST shows them."""
         self._clients: dict[bool, Redis] = {}
         self._address: Address | None = None
+        self._closed = False
 
     async def wire(self, purpose: str) -> Wire:
         """A new wire. Raises OSError or TimeoutError (not now), ServerError (not ready), StoreError (not like this)."""
         address = await self.locator.locate()
         if address != self._address:  # it moved: whoever notices first spares the others the old place
-            await self.close()
+            await self._drop()
         self._address = address
         return await open_wire(address, self._login, name=f"{self.name}:{purpose}", timeout=self.limits.connect)
 
@@ -66,6 +67,8 @@ class Store:
                 client = self._clients.get(blocking)
                 if client is None:
                     address = await self.locator.locate()
+                    if self._closed:
+                        raise LogUnavailable("The log is unavailable (Portero is stopping).")
                     client = self._clients.get(blocking) or self._client(address, blocking=blocking)
                 yield client
         except answers.OutOfMemoryError as error:
@@ -73,13 +76,19 @@ class Store:
         except (*_AWAY, ServerError) as error:
             if client is not None and self._clients.get(blocking) is client:
                 del self._clients[blocking]
-                await client.aclose()
             raise LogUnavailable(f"The log is unavailable ({reason(error)}).") from error
         except answers.RedisError as error:
             raise LogError(f"The store refused: {error}") from error
+        finally:  # given up meanwhile, here or by somebody else, it may have connected once more since then
+            if client is not None and self._clients.get(blocking) is not client:
+                await client.aclose()
 
     async def close(self) -> None:
-        """Closes the clients; wires are their users' own."""
+        """For good. Wires are their users' own."""
+        self._closed = True
+        await self._drop()
+
+    async def _drop(self) -> None:
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.aclose()
