@@ -113,9 +113,8 @@ class Outcome(Struct, frozen=True):
         """The same as a command, for when the call has moved on and must be decided about anew."""
         event = self.event
         if isinstance(event, ExecutionSucceeded):
-            return RecordSuccess(
-                attempt, event.is_error, event.result_blob, event.result_bytes, event.result_digest, event.duration_ms
-            )
+            kept = (event.result_blob, event.result_bytes, event.result_digest)
+            return RecordSuccess(attempt, event.is_error, *kept, event.duration_ms, event.asks)
         if isinstance(event, ExecutionFailed):
             values = (event.error, event.sent, event.duration_ms, event.error_bytes, event.error_digest)
             return RecordFailure(attempt, *values)
@@ -128,6 +127,10 @@ class _ResultHead(msgspec.Struct):
     isError: bool = False  # noqa: N815 - the protocol's name
 
 
+class _ResultType(msgspec.Struct):
+    resultType: str | None = None  # noqa: N815 - the protocol's name
+
+
 class _Error(msgspec.Struct, omit_defaults=True):
     code: int
     message: str
@@ -135,6 +138,7 @@ class _Error(msgspec.Struct, omit_defaults=True):
 
 
 _result_head = msgspec.json.Decoder(_ResultHead)
+_result_type = msgspec.json.Decoder(_ResultType)
 _error = msgspec.json.Decoder(_Error)
 
 
@@ -159,6 +163,16 @@ def is_error(result: bytes) -> bool:
         return _result_head.decode(result).isError
     except msgspec.ValidationError:  # a server may put anything there; what is not plainly fine is an error
         return True
+
+
+def asks(result: bytes) -> bool:
+    """Whether the upstream asks for more before there is a result, as the newer era does."""
+    if b'"input_required"' not in result:
+        return False
+    try:
+        return _result_type.decode(result).resultType == "input_required"
+    except msgspec.ValidationError:
+        return False
 
 
 def error_text(code: int, message: str, data: bytes | None = None) -> str:
@@ -193,6 +207,7 @@ def succeeded(execution: Execution, raw: bytes, replacer: Replacer, duration_ms:
         result_bytes=len(result),
         result_digest=hashlib.sha256(result).hexdigest(),
         duration_ms=duration_ms,
+        asks=asks(result),
     )
     return Outcome(event, Done(execution.call, result), result if kept else b"")
 

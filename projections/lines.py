@@ -11,6 +11,8 @@ from portero.domain.values import Action, Actor, Kind
 
 SAID_TO_TASKS: Final = {Kind.TASK_UPDATE: "answers to its task", Kind.TASK_CANCEL: "its task is to end"}
 """What a call is that is named after a tool, and does not call it."""
+ASKS: Final = "and asks its client for more before it goes on"
+"""What a call came to that is gone on with by another one."""
 LONGEST: Final = 300
 """Characters of a detail; the log has all of it."""
 
@@ -54,7 +56,7 @@ def _by_with_reason(event: Any) -> Line:
 
 
 def _succeeded(event: e.ExecutionSucceeded) -> Line:
-    return Line(None, None, event.is_error, event.duration_ms)
+    return Line(None, ASKS if event.asks else None, event.is_error, event.duration_ms)
 
 
 def _failed(event: e.ExecutionFailed) -> Line:
@@ -106,6 +108,10 @@ def _configured(event: e.ConfigLoaded) -> Line:
 
 _LINES: Final[dict[Any, Callable[[Any], Line]]] = {
     e.UpstreamTaskShown: lambda event: Line(detail=event.status.replace("_", " ")),
+    e.InputRequested: lambda event: Line(detail=event.method),
+    e.InputGiven: lambda event: Line(detail="with an error" if event.refused else None),
+    e.InputWithdrawn: lambda event: Line(detail=_short(event.reason)),
+    e.CallContinued: lambda event: Line(detail=f"as task {event.by}"),
     e.ExecutionSucceeded: _succeeded,
     e.ExecutionFailed: _failed,
     e.ExecutionOutcomeUnknown: lambda event: Line(None, _short(event.reason), True, event.duration_ms),

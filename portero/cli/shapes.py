@@ -28,6 +28,8 @@ def task(call: Call) -> Shape:
         if at is not None:
             shape[name] = iso(at)
     shape["hasResult"] = call.status is Status.COMPLETED and call.result_blob is not None
+    if call.questions:
+        shape["asksItsClient"] = [question.method for question in call.questions]
     if call.status in {Status.ERROR, Status.UNKNOWN}:
         shape["error"] = error_message(call)
     return shape

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from portero.cli.times import clock, span
 from portero.domain import events as e
+from portero.domain.call import Call
 from portero.domain.values import Action, Actor, Reason, Status, Tier, ToolFacts
-from projections.lines import line_of
+from projections.lines import ASKS, line_of
 
 EVENTS: Final = {
     "ToolCallRequested": "requested",
@@ -129,6 +130,21 @@ STATUSES: Final = {
 }
 
 
+def standing(call: Call) -> str:
+    """Where a call stands, in a few words."""
+    if call.questions:
+        asked = ", ".join(dict.fromkeys(question.method for question in call.questions))
+        return f"waits for its client to answer ({asked})"
+    if call.asks:
+        by = call.dialogue.continued_by if call.dialogue else None
+        return (
+            f"asked its client for more; went on as task {by}"
+            if by
+            else "asks its client for more; nothing came of it yet"
+        )
+    return STATUSES[call.status]
+
+
 DECIDED: Final = {
     "approved-queued": "approved",
     "executing": "approved, and running",
@@ -155,7 +171,7 @@ def _requested(event: e.ToolCallRequested) -> str:
 
 
 def _succeeded(event: e.ExecutionSucceeded) -> str:
-    outcome = "the tool reports an error" if event.is_error else "done"
+    outcome = "the tool reports an error" if event.is_error else ASKS if event.asks else "done"
     return f"{outcome}, {event.result_bytes} bytes in {span(event.duration_ms)}"
 
 

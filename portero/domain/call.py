@@ -192,7 +192,7 @@ def _is_current(state: Call, attempt: int) -> bool:
 def _succeed(state: Call, command: RecordSuccess, now: Millis, locked: bool) -> CallEvents:
     if _is_current(state, command.attempt):
         values = (command.is_error, command.result_blob, command.result_bytes, command.result_digest)
-        return [ExecutionSucceeded(*values, command.duration_ms)]
+        return [ExecutionSucceeded(*values, command.duration_ms, command.asks)]
     return _too_late(state, command)
 
 

@@ -102,7 +102,8 @@ def _started(state: Call, event: ExecutionStarted, recorded: AnyRecorded) -> Cal
 
 
 def _succeeded(state: Call, event: ExecutionSucceeded, recorded: AnyRecorded) -> Call:
-    outcome = Outcome(event.is_error, event.result_blob, event.result_bytes, event.result_digest, event.duration_ms)
+    values = (event.is_error, event.result_blob, event.result_bytes, event.result_digest, event.duration_ms)
+    outcome = Outcome(*values, event.asks)
     return _with(state, recorded, status=Status.COMPLETED, outcome=outcome, ended_at=recorded.meta.at)
 
 

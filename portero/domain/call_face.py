@@ -95,6 +95,11 @@ class CallFace:
         return self.outcome.is_error if self.outcome else False
 
     @property
+    def asks(self) -> bool:
+        """What came of it is no result yet: the upstream asks the client for more, and another call goes on."""
+        return self.outcome.asks if self.outcome else False
+
+    @property
     def result_blob(self) -> str | None:
         """Where its result is kept for a time; None when there is none, or none that anybody fetches later."""
         return self.outcome.result_blob if self.outcome else None

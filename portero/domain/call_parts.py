@@ -105,6 +105,7 @@ class Outcome(Struct, frozen=True):
     result_bytes: int = 0
     result_digest: str | None = None
     duration_ms: int = 0
+    asks: bool = False
     error: str | None = None
     unknown_reason: str | None = None
     resolution: Resolution | None = None

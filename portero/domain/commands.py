@@ -84,6 +84,7 @@ class RecordSuccess(Struct, frozen=True):
     result_bytes: int
     result_digest: str | None
     duration_ms: int
+    asks: bool = False
 
 
 class RecordFailure(Struct, frozen=True):

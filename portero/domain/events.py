@@ -132,6 +132,8 @@ class ExecutionSucceeded(Struct, frozen=True):
     result_digest: str | None = None
     """SHA-256, hex, of the result as the client gets it, whether it is kept or not."""
     duration_ms: int = 0
+    asks: bool = False
+    """It is no result yet: the upstream asks the client for more, and is called again with the answers."""
 
 
 class ExecutionFailed(Struct, frozen=True):

@@ -21,10 +21,13 @@ from handlers.kept import kept
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
 from portero.domain.events import (
+    CallContinued,
     CatalogueChanged,
     CatalogueTool,
     Event,
     ExecutionOutcomeUnknown,
+    ExecutionSucceeded,
+    InputRequested,
     OwnershipEnded,
     OwnershipTaken,
 )
@@ -225,6 +228,24 @@ class Scribe:
         call = await self.ask(tool, action=Action.ALLOW)
         await self._write(call_aggregate(call), ExecutionOutcomeUnknown("the server died"))
         return call
+
+    async def wonder(self, tool: str, question: str) -> CallId:
+        """A call that runs, and asks its client."""
+        call = await self.ask(tool, action=Action.ALLOW)
+        await self.log.keep(f"{call}.asks.k", question.encode(), 3_600)
+        until = Millis(system_clock() + 600_000)
+        asked = InputRequested("k", "elicitation/create", until, f"{call}.asks.k", "digest")
+        await self._write(call_aggregate(call), asked)
+        return call
+
+    async def ask_back(self, tool: str) -> CallId:
+        """A call whose result asks its client for more."""
+        call = await self.ask(tool, action=Action.ALLOW)
+        await self._write(call_aggregate(call), ExecutionSucceeded(False, duration_ms=20, asks=True))
+        return call
+
+    async def go_on(self, call: CallId, by: CallId) -> None:
+        await self._write(call_aggregate(call), CallContinued(by))
 
     async def offer(self, upstream: str, *tools: CatalogueTool) -> None:
         await self._write(upstream_aggregate(upstream), CatalogueChanged(SEED, "digest", tools))

@@ -163,6 +163,32 @@ def _json(line: str) -> dict[str, str]:
     return found
 
 
+def test_a_call_that_waits_for_its_client_says_so_and_what_it_asks(home: Home) -> None:
+    call = home.on_log(lambda scribe: scribe.wonder("mail/send", '{"message":"Delete all mail of\\nJane Doe?"}'))
+    shown = home.run("show", call).out
+    assert "executing: waits for its client to answer (elicitation/create)" in shown
+    assert "running" not in shown
+    asks = shown.split("Asks its client: elicitation/create\n")[1].split("\n\n")[0]
+    assert json.loads(asks) == {"message": "Delete all mail of\nJane Doe?"}
+    assert home.run("show", call, "--json").json["asksItsClient"] == ["elicitation/create"]
+    (row,) = [line.split("\t") for line in home.run("logs").out.splitlines()]
+    assert row[1:3] + row[4:] == ["asks the client", "mail/send", "elicitation/create", call]
+
+
+def test_a_result_that_asks_back_is_not_taken_for_the_end(home: Home) -> None:
+    call = home.on_log(lambda scribe: scribe.ask_back("mail/send"))
+    shown = home.run("show", call).out
+    assert "completed: asks its client for more; nothing came of it yet" in shown
+    assert "done" not in shown
+    (row,) = [line.split("\t") for line in home.run("logs").out.splitlines()]
+    assert row[1] == "ran"
+    assert "asks its client for more" in row[4]
+    home.on_log(lambda scribe: scribe.go_on(call, CallId("0123456789abcdef")))
+    shown = home.run("show", call).out
+    assert "asked its client for more; went on as task 0123456789abcdef" in shown
+    assert "as task 0123456789abcdef" in shown.split("went on ")[-1]
+
+
 def test_follow_goes_on_until_interrupted(home: Home) -> None:
     home.ask(tool="mail/first")
     following = home.start("logs", "--follow")

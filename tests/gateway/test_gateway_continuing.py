@@ -79,6 +79,7 @@ async def test_each_round_may_come_to_another_replica_and_after_the_policy_has_c
     calls = [found for found in one.view.calls._all() if found.client == name and found.status is Status.COMPLETED]
     calls.sort(key=lambda found: found.requested_seq)
     assert [found.reason.continues for found in calls if found.reason] == [None, calls[0].id, calls[1].id]
+    assert [found.asks for found in calls] == [True, True, False]
     assert [found.dialogue.continued_by for found in calls if found.dialogue] == [calls[1].id, calls[2].id]
 
 

@@ -14,6 +14,7 @@ from portero.domain.events import (
     ExecutionOutcomeUnknown,
     ExecutionStarted,
     ExecutionSucceeded,
+    InputRequested,
     OutcomeResolved,
 )
 from portero.domain.ids import GrantId, Millis, ReplicaId, RuleId
@@ -110,6 +111,17 @@ EXAMPLES: dict[str, Callable[[], Call]] = {
     "approved": lambda: asked("stripe/create_refund", {"payment_intent": "pi_1"}, CallApproved(ANA)),
     "granted": lambda: asked("x/y", {"a": 1}, CallApproved(ANA, grant=GrantId("g1234567")), STARTED),
     "done": lambda: asked("x/y", {"a": 1}, CallApproved(ANA), STARTED, ExecutionSucceeded(False, duration_ms=1234)),
+    "asks_its_client": lambda: asked(
+        "x/y",
+        {"a": 1},
+        CallApproved(ANA),
+        STARTED,
+        InputRequested("k1", "elicitation/create", Millis(ASKED + HOUR), "b1", "d1"),
+        InputRequested("k2", "roots/list\n⚙️ Done", Millis(ASKED + HOUR), "b2", "d2"),
+    ),
+    "asked_back": lambda: asked(
+        "x/y", {"a": 1}, CallApproved(ANA), STARTED, ExecutionSucceeded(False, duration_ms=1234, asks=True)
+    ),
     "tool_error": lambda: asked(
         "x/y",
         {"a": 1},

@@ -12,13 +12,15 @@ from portero.cli.output import Output, json_option
 from portero.cli.session import Session, find_call, in_session
 from portero.cli.text import pretty_json, visible
 from portero.cli.times import ago, clock, iso, left, now, span
-from portero.cli.words import STATUSES, event_detail, event_word, marks, reason_words, who
+from portero.cli.words import event_detail, event_word, marks, reason_words, standing, who
 from portero.domain.call import Call
+from portero.domain.call_parts import Question
 from portero.domain.events import Recorded
 from portero.domain.values import Status
 from portero.gateway.texts import error_message
 
 RESULT_LINES = 20
+NOT_KEPT = '"(no longer kept)"'
 
 
 @click.command(short_help="One call: every argument, why it was asked, what happened.")
@@ -43,6 +45,8 @@ def show(task: str, whole: bool, out: Output) -> None:
         _section(out, "Arguments", pretty_json(arguments))
         if extra is not None:
             _section(out, "Also sent", pretty_json(extra))
+        for question in call.questions:
+            _section(out, f"Asks its client: {question.method}", pretty_json(await _question(session, question)))
         if result is not None:
             lines = pretty_json(result)
             more = len(lines) - RESULT_LINES
@@ -61,7 +65,7 @@ def _fields(call: Call) -> list[tuple[str, object]]:
         ("Task", call.id),
         ("Tool", f"{call.tool} ({facts.title})" if facts.title else call.tool),
         ("Client", call.client),
-        ("Status", f"{call.status.value}: {STATUSES[call.status]}"),
+        ("Status", f"{call.status.value}: {standing(call)}"),
         ("Asked", f"{clock(call.requested_at)}, {ago(call.requested_at, moment)}"),
         ("Policy", f"{call.action.value if call.action else '?'}, by {reason_words(call.reason)}"),
     ]
@@ -150,8 +154,13 @@ def _shape(
     return shape
 
 
+async def _question(session: Session, question: Question) -> str:
+    found = await session.log.blob(question.blob)
+    return found.decode() if found is not None else NOT_KEPT
+
+
 async def _result(session: Session, call: Call) -> str | None:
     if call.result_blob is None:
         return None
     found = await session.log.blob(call.result_blob)
-    return found.decode() if found is not None else '"(no longer kept)"'
+    return found.decode() if found is not None else NOT_KEPT

@@ -87,6 +87,10 @@ def _queued(call: Call, hour: Hour, result: str | None) -> list[Rich]:
 
 def _executing(call: Call, hour: Hour, result: str | None) -> list[Rich]:
     since = f" since {hour.clock(call.started_at)}" if call.started_at is not None else ""
+    if call.questions:
+        asked = ", ".join(dict.fromkeys(question.method for question in call.questions))
+        waits = rich.join((rich.text("It waits for its client to answer: "), rich.code(brief(asked, LINE))))
+        return [rich.bold(f"💬 Running{since}"), _approved(call, hour), waits]
     return [rich.bold(f"⚙️ Running{since}"), _approved(call, hour)]
 
 
@@ -94,6 +98,9 @@ def _completed(call: Call, hour: Hour, result: str | None) -> list[Rich]:
     if call.resolution is Resolution.HAPPENED:
         return _settled(call, hour, "It happened")
     took = span(call.duration_ms)
+    if call.asks:
+        head = rich.bold(f"💬 Asked its client for more after {took}")
+        return [head, _approved(call, hour), rich.text("It goes on when the client has answered.")]
     words = f"⚠️ The tool reported an error after {took}" if call.is_error else f"✅ Done in {took}"
     return [rich.bold(words), _approved(call, hour), outcome_line(call, result)]
 
