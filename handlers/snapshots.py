@@ -19,7 +19,7 @@ class Snapshots:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._saved = core.view.seq
+        self._saved = core.view.restored  # what was read on the way from there is worth a snapshot too
 
     async def run(self) -> None:
         """Looks every few seconds whether a snapshot is worth its while, for ever."""

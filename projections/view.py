@@ -46,6 +46,8 @@ class View:
         limits = limits or Limits()
         self.seq = 0
         self.entry = "0-0"
+        self.restored = 0
+        """The event up to which it came from a snapshot."""
         self.policy_version = 0
         self.locked: Lock | None = None
         self.archived: Archived | None = None
@@ -131,6 +133,7 @@ class View:
         state = snapshot.decode(data)
         view = cls(limits)
         view.seq, view.entry, view.policy_version = state.seq, state.entry, state.policy_version
+        view.restored = state.seq
         view.locked, view.archived = state.locked, state.archived
         view.calls.load(state.calls)
         view.grants.load(state.grants)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from handlers import background as loops
+from handlers import snapshots
 from handlers.background import Background
 from handlers.loading import load_view
 from handlers.presence import Presence
@@ -76,10 +77,10 @@ async def test_what_upstreams_report_waits_for_a_log_that_is_away(
 
 async def test_a_snapshot_and_what_came_after_it_give_the_same_view(valkey: Place) -> None:
     async with open_replica(valkey, policies=ALLOW_ALL) as replica:
-        snapshots = Snapshots(replica.core)
+        keeper = Snapshots(replica.core)
         await replica.done(id="a")
         await replica.core.catch_up()
-        await snapshots.save()
+        await keeper.save()
         saved = replica.view.seq
         await replica.done(id="b")
         await replica.core.catch_up()
@@ -89,6 +90,23 @@ async def test_a_snapshot_and_what_came_after_it_give_the_same_view(valkey: Plac
         valkey.redis.xtrim(valkey.key("log"), minid=replica.view.entry)  # the start does not read what is behind
         again = await load_view(replica.log)
         assert again.seq >= saved
+
+
+async def test_a_long_start_is_the_last(valkey: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever had to read much of the log saves what came of it, though nothing more happens."""
+    monkeypatch.setattr(snapshots, "EVERY_EVENTS", 8)
+    monkeypatch.setattr(snapshots, "LOOK_SECONDS", 0.02)
+    async with open_replica(valkey, policies=ALLOW_ALL) as replica:
+        for number in range(3):
+            await replica.done(id=str(number))
+        await replica.core.catch_up()
+        read = replica.view.seq
+        for saved in (None, read):
+            replica.core.view = await load_view(replica.log)
+            assert replica.core.view.restored == (saved or 0)
+            replica.background.start("snapshots", Snapshots(replica.core).run)
+            await until(lambda: valkey.redis.hget(valkey.key("snapshot"), "seq") == str(read), "it is saved")
+            await replica.background.stop("snapshots")
 
 
 async def test_a_snapshot_that_cannot_be_read_costs_time_only(valkey: Place) -> None:
@@ -105,15 +123,15 @@ async def test_a_snapshot_that_takes_too_long_holds_up_nobody(valkey: Place) -> 
         proxied(valkey.server.socket) as proxy,
         open_replica(valkey, policies=ALLOW_ALL, url=proxy.url) as replica,
     ):
-        snapshots = Snapshots(replica.core)
+        keeper = Snapshots(replica.core)
         await replica.done(id="a")
         await replica.core.catch_up()
         proxy.hold(REPLIES)
         async with asyncio.timeout(10):  # its own limit is a minute
-            await snapshots.save(0.2)
+            await keeper.save(0.2)
         proxy.release(REPLIES)
         await until(lambda: replica.log.away is None, "the log is back")
-        await snapshots.save(10)
+        await keeper.save(10)
         assert await replica.log.load_snapshot() is not None
 
 
@@ -122,13 +140,13 @@ async def test_no_snapshot_of_a_log_that_is_away_is_no_harm(valkey: Place) -> No
         proxied(valkey.server.socket) as proxy,
         open_replica(valkey, policies=ALLOW_ALL, url=proxy.url, limits=IMPATIENT) as replica,
     ):
-        snapshots = Snapshots(replica.core)
+        keeper = Snapshots(replica.core)
         await replica.done(id="a")
         await replica.core.catch_up()
         proxy.refuses = True
         proxy.cut()
-        await snapshots.save()
+        await keeper.save()
         proxy.refuses = False
         await until(lambda: replica.log.away is None, "the log is back")
-        await snapshots.save()
+        await keeper.save()
         assert await replica.log.load_snapshot() is not None
