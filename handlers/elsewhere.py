@@ -13,6 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from handlers.answering import answer_of
+from handlers.asking import capabilities_of, letters_of
 from handlers.bridging import Channel
 from handlers.concluding import conclude
 from handlers.core import Core
@@ -48,6 +49,8 @@ logger = structlog.get_logger()
 
 LOOK_SECONDS: Final = 1.0
 """How often a call that is waited for is looked at though nothing was heard of it: the log may be away."""
+CAPABILITIES_BYTES: Final = 2_048
+"""What clients declare takes some hundred; more of it does not stand on the log."""
 TELLING: Final = (
     *(ExecutionStarted, ExecutionSucceeded, ExecutionFailed, ExecutionOutcomeUnknown, OutcomeResolved),
     *(LateOutcomeRecorded, CallCancelled, CallDenied),
@@ -151,7 +154,7 @@ class Elsewhere:
             wait_ms,
             lease_ms,
             facts,
-            core.replacer.to_fake_stored(capabilities).decode() if capabilities is not None else None,
+            core.replacer.to_fake_stored(_brief(capabilities)).decode() if capabilities is not None else None,
             channel.log_level if channel is not None else None,
             pushes=channel is not None and channel.pushes,
             progress=request.on_progress is not None,
@@ -256,6 +259,13 @@ class Elsewhere:
         if there is not None:
             there.state = self._core.view.calls.get(CallId(recorded.aggregate[5:])) or there.state
             there.woken.set()
+
+
+def _brief(capabilities: bytes) -> bytes:
+    """Of what is too long for the log, what a client can be asked."""
+    return (
+        capabilities if len(capabilities) <= CAPABILITIES_BYTES else capabilities_of(letters_of(capabilities)) or b"{}"
+    )
 
 
 def _not_after(there: There, due: Millis) -> Millis:

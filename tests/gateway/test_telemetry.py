@@ -63,6 +63,23 @@ async def test_an_odd_traceparent_is_passed_over(trace: object) -> None:
     assert span.parent is None
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"), [(PARENT, PARENT), (f"{PARENT}-more", None), ("x" * 100_000, None), ("Tessa", None)]
+)
+@pytest.mark.parametrize("where", ["_meta", "header"])
+async def test_only_what_is_a_traceparent_reaches_the_log(sent: str, kept: str | None, where: str) -> None:
+    """Anything else is a client's own text: of any length, and perhaps what must not be kept."""
+    async with open_house() as house, house.caller(modern=True) as caller:
+        meta = {"_meta": {"traceparent": sent}} if where == "_meta" else {}
+        headers = {"traceparent": sent[:9_000]} if where == "header" else {}
+        params = {"name": "fixture/echo", "arguments": {"text": "x"}, **meta}
+        assert (await caller.post("tools/call", params, **headers)).status_code == 200
+        (call,) = house.view.calls._ended.values()
+        assert call.trace == kept
+        events = [event async for batch in house.log.read() for event in batch]
+        assert {event.meta.trace for event in events if event.aggregate == f"call/{call.id}"} == {kept}
+
+
 def test_an_exporter_that_is_not_installed_is_asked_for() -> None:
     assert telemetry.exporter_from({}) is None
     with pytest.raises(ConfigError, match="pip install"):

@@ -11,7 +11,7 @@ from handlers.continued import Continued
 from handlers.outcomes import FETCHED_SECONDS, Done
 from handlers.requests import Refused
 from handlers.tending import UpstreamTask
-from portero.domain.events import ResourceUpdated
+from portero.domain.events import ExecutionQueued, ResourceUpdated
 from portero.domain.ids import ClientId, SessionId
 from portero.domain.mcp import KNOWS_TASKS
 from portero.domain.values import Action, Kind, Status
@@ -84,6 +84,23 @@ async def test_a_task_that_yet_another_replica_comes_to_run_is_kept_as_long(
     (tmp_path / "go").touch()
     assert isinstance(await calling, Done)
     assert kept_seconds(valkey, call.id) > FETCHED_SECONDS
+
+
+async def test_of_long_capabilities_the_log_has_what_can_be_asked(pair: tuple[Member, Member]) -> None:
+    _, two = pair
+    short = b'{"elicitation":{},"extensions":{"a/b":{}}}'
+    long = b'{"elicitation":{"url":{}},"sampling":{},"experimental":{"a":{"b":"%s"}}}' % (b"x" * 100_000)
+    for capabilities in (short, long, b'{"experimental":{"a":"%s"}}' % (b"x" * 100_000)):
+        answer = await two.requests.call(
+            replace(two.request("echo", text="a"), channel=Client(refuses, capabilities=capabilities))
+        )
+        assert isinstance(answer, Done)
+    queued = [event.event for event in await everything(two.log) if isinstance(event.event, ExecutionQueued)]
+    assert [event.capabilities for event in queued] == [
+        short.decode(),
+        '{"elicitation":{"url":{}},"sampling":{}}',
+        "{}",
+    ]
 
 
 async def test_what_goes_on_with_an_approved_call_needs_no_second_approval_there(pair: tuple[Member, Member]) -> None:

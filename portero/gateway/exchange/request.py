@@ -1,5 +1,6 @@
 """One request as the methods see it: who asks, in which era, with what params and metadata."""
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -34,6 +35,7 @@ _capabilities = msgspec.json.Decoder(_Capabilities)
 OWN_META: Final = frozenset({PROTOCOL_VERSION_META, CLIENT_CAPABILITIES_META, CLIENT_INFO_META})
 """What modern clients always say; it is about their connection to us, and never travels on."""
 NO_CAPABILITIES: Final = b"{}"
+_TRACEPARENT: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NO_MEMBERS: Final[dict[str, Raw]] = {}
 
 
@@ -149,12 +151,13 @@ class Request:
         return raw
 
     def trace(self) -> str | None:
-        """The W3C traceparent that came with the request."""
+        """The W3C traceparent that came with the request: what has another form is not one, and not for the log."""
         if (raw := self.meta.get("traceparent")) is not None:
             value = wire.decode_value(raw, "traceparent")
-            return value if isinstance(value, str) else None
-        header = self.headers.get(b"traceparent")
-        return header.decode("latin-1") if header is not None else None
+        else:
+            header = self.headers.get(b"traceparent")
+            value = header.decode("latin-1") if header is not None else None
+        return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
     def require_tasks(self) -> None:
         """Raises RpcError when the client has not declared the Tasks extension on this request."""
