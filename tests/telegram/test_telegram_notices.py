@@ -138,6 +138,7 @@ async def test_an_unknown_outcome_asks_what_is_true(valkey: Place) -> None:
             call = await office.first.ask(tool="never")
             office.ana.taps(await office.card(call), "Approve")
             await office.status(call, Status.EXECUTING)
+            await office.until(lambda office=office: office.first.upstreams.status()[0].in_flight, "it is sent")
             await office.first.upstreams.stop()
             await office.status(call, Status.UNKNOWN)
             told = await office.says("Outcome unknown")
