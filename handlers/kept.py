@@ -10,10 +10,18 @@ from handlers.core import NO_BLOBS
 from portero.domain.call import Call
 from portero.domain.commands import RequestCall
 from portero.domain.digest import call_digest
+from portero.domain.ids import CallId
+from portero.domain.values import Action
 from portero.log import Log
 
 BLOB_BYTES: Final = 32_768
 """Arguments above this are kept beside the log, and other params too, so that log and views stay small."""
+
+
+GRACE_SECONDS: Final = 7 * 86_400
+"""How long such a blob outlives the approval it waits for."""
+LOOK_SECONDS: Final = 86_400
+"""How long it is there to be looked at where nothing will be run with it any more, and no person was asked."""
 
 
 class Kept(Struct, frozen=True):
@@ -28,8 +36,16 @@ class Kept(Struct, frozen=True):
 NOTHING: Final = Kept(None, 0)
 
 
-def kept(data: bytes | None, name: str) -> Kept:
-    """Where ``data`` (JSON, fakes only) goes; ``name`` is that of the blob, should it become one."""
+_ARGUMENTS: Final = "{}.arguments"
+_EXTRA: Final = "{}.extra"
+
+
+def kept(call: CallId, arguments: bytes, extra: bytes | None) -> tuple[Kept, Kept]:
+    """Where a new call's arguments and other params (JSON, fakes only) go."""
+    return _kept(arguments, _ARGUMENTS.format(call)), _kept(extra, _EXTRA.format(call))
+
+
+def _kept(data: bytes | None, name: str) -> Kept:
     if data is None:
         return NOTHING
     if len(data) <= BLOB_BYTES:
@@ -43,6 +59,19 @@ def blobs(command: RequestCall, arguments: bytes, extra: bytes | None) -> Mappin
         return NO_BLOBS
     parts = ((command.arguments_blob, arguments), (command.extra_blob, extra))
     return {name: data for name, data in parts if name is not None and data is not None}
+
+
+def blob_seconds(command: RequestCall, approval_ms: int) -> int:
+    """How long those are kept. A call that is allowed may have to run again, and be let go when it has ended."""
+    return LOOK_SECONDS if command.action is Action.DENY else approval_ms // 1000 + GRACE_SECONDS
+
+
+async def let_go(log: Log, call: CallId, arguments: bytes, extra: bytes | None) -> None:
+    """After a call's end: they are large, and the store's memory is not. Raises LogUnavailable."""
+    parts = ((_ARGUMENTS, arguments), (_EXTRA, extra))
+    names = [name.format(call) for name, data in parts if data is not None and len(data) > BLOB_BYTES]
+    if names:
+        await log.shorten(names, LOOK_SECONDS)
 
 
 class Params(Struct, frozen=True):

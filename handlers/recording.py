@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from handlers.concluding import written
 from handlers.core import Core
+from handlers.kept import let_go
 from handlers.outcomes import FETCHED_SECONDS, Execution, Outcome
 from portero.domain import call as calls
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess
@@ -53,6 +55,7 @@ class Recorder:
             except LogError as error:  # somebody wrote first, or the log is away
                 logger.info("an outcome is looked at again", call=execution.call, reason=str(error))
             else:
+                await self._let_go(execution, outcome)
                 return True
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -97,6 +100,12 @@ class Recorder:
             write_id=_write_id(execution, outcome),
             urgent=True,
         )
+
+    async def _let_go(self, execution: Execution, outcome: Outcome) -> None:
+        """What an allowed call was sent with, unless it may be sent with that once more."""
+        if not execution.asked and not isinstance(outcome.event, ExecutionOutcomeUnknown):
+            with suppress(LogError):  # or else it stays for as long as it would have
+                await let_go(self._core.log, execution.call, execution.arguments, execution.extra)
 
     async def _append_as_it_stands(self, execution: Execution, outcome: Outcome) -> None:
         """Somebody may have written first: a cancellation, a lease that was given up, or we ourselves unknowingly."""

@@ -12,7 +12,7 @@ from handlers.asking import capabilities_of, letters_of
 from handlers.bridging import Channel
 from handlers.continued import Precedent
 from handlers.core import Core, new_call_id
-from handlers.kept import Params, blobs, kept
+from handlers.kept import Params, blob_seconds, blobs, kept
 from handlers.outcomes import Done, Execution, Failed
 from handlers.repeats import refuse_repeats
 from handlers.running import Runner
@@ -35,9 +35,6 @@ from portero.log import Appended, Write
 
 STARTED_VERSION = 3
 """A call that is allowed at once stands here after its first append: requested, decided, started."""
-
-BLOB_GRACE_SECONDS = 7 * 86_400
-"""How long a blob outlives the approval it waits for."""
 
 
 class CallRequest(Struct, frozen=True):
@@ -219,7 +216,7 @@ class Requests:
     ) -> RequestCall:
         core = self._core
         request, facts = stored.request, stored.request.facts
-        arguments, extra = kept(stored.arguments, f"{call}.arguments"), kept(stored.extra, f"{call}.extra")
+        arguments, extra = kept(call, stored.arguments, stored.extra)
         digest, askable, as_task = "", None, False
         if verdict.action is Action.ASK:
             if request.channel is not None:
@@ -279,7 +276,7 @@ class Requests:
             policy_version=command.policy_version,
             trace=stored.request.trace,
             blobs=blobs(command, stored.arguments, stored.extra),
-            blob_ttl=core.approval_ms // 1000 + BLOB_GRACE_SECONDS,
+            blob_ttl=blob_seconds(command, core.approval_ms),
             orphaned=partial(self._unsent.orphaned, call, by),
         )
 

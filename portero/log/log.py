@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
@@ -226,6 +226,12 @@ class Log:
         """Keeps something beside the log that is named after what it holds, however often. Raises LogUnavailable."""
         async with self.store.reach() as client:
             await client.set(self.store.keys.blob(key), value, ex=seconds)
+
+    async def shorten(self, keys: Iterable[str], seconds: int) -> None:
+        """Lets blobs go after ``seconds``, if that is sooner than they would. Raises LogUnavailable."""
+        async with self.store.reach() as client:
+            for key in keys:
+                await client.expire(self.store.keys.blob(key), seconds, lt=True)
 
     def read(self, after: int = 0, near: str = START, count: int = 1000) -> AsyncIterator[list[RecordedEvent]]:
         """Batches of at most ``count`` events behind ``after``, in order, up to the end of the log as it is then.

@@ -191,7 +191,7 @@ class Scribe:
         """A call that was requested just now, as the policy's ``action`` wants it."""
         call, moment = new_call_id(), system_clock()
         upstream, _, name = tool.partition("/")
-        beside = kept(extra.encode() if extra is not None else None, f"{call}.extra")
+        beside = kept(call, b"", extra.encode() if extra is not None else None)[1]
         request = RequestCall(
             ClientId(client),
             Kind.TOOL,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handlers.kept import BLOB_BYTES
+from handlers.kept import BLOB_BYTES, LOOK_SECONDS
 from handlers.outcomes import Done
 from handlers.requests import CallRequest, Pending
 from portero.domain.call import Call
@@ -15,7 +15,7 @@ from portero.domain.digest import call_digest
 from portero.domain.events import ToolCallRequested
 from portero.domain.ids import CallId
 from portero.domain.replacement import Entry, Replacer
-from portero.domain.values import Resolution, Status
+from portero.domain.values import Action, Resolution, Status
 from portero.log.codec import SCHEMA, decode
 from tests.handlers.cluster import open_member
 from tests.handlers.replica import ADMIN, ALLOW_ALL, Replica, open_replica
@@ -106,6 +106,33 @@ async def test_nor_does_it_when_a_person_lets_it_run_again(valkey: Place, tmp_pa
         await until(lambda: "no longer kept" in str(replica.state(lost.id).unknown_reason), "it is said why not")
         assert replica.state(lost.id).status is Status.UNKNOWN
         assert replica.did() == {"a": 1}
+
+
+async def test_what_will_not_be_sent_again_does_not_stay_for_long(valkey: Place, tmp_path: Path) -> None:
+    policies = {"up/do": Action.ALLOW, "up/look": Action.ASK, "up/*": Action.DENY}
+    large = {"say": "x" * (BLOB_BYTES + 1)}
+
+    def seconds(call: CallId) -> set[bool]:
+        """Of both blobs, whether they are there for more than a day."""
+        names = [key for key in valkey.found() if key in {f"blob:{call}.arguments", f"blob:{call}.extra"}]
+        assert len(names) == 2
+        return {valkey.redis.ttl(valkey.key(name)) > LOOK_SECONDS for name in names}
+
+    async with open_replica(valkey, policies=policies) as replica:
+        for tool, more, long in (
+            ("do", {}, False),
+            ("do", {"fail": "no"}, False),
+            ("do", {"die": str(tmp_path / "died")}, True),
+            ("change", {}, False),
+            ("look", {}, True),
+        ):
+            answer = await replica.requests.call(replica.request(tool, extra=LARGE, id="a", **large, **more))
+            assert seconds(answer.call) == {long}, (tool, more)
+            assert await replica.upstreams.connected("up", 20)
+        await replica.view.wait_for(answer.seq, 10)  # type: ignore[union-attr] # the last one waits for a person
+        await replica.decisions.approve(answer.call, ADMIN)
+        await replica.becomes(answer.call, Status.COMPLETED)
+        assert seconds(answer.call) == {True}
 
 
 async def test_the_replica_that_runs_a_server_for_all_gets_them(valkey: Place, tmp_path: Path) -> None:
