@@ -40,6 +40,8 @@ MAX_BATCH: Final = 100
 
 RETRY_AFTER: Final = (b"retry-after", b"1")
 FAILED: Final = wire.error(wire.NULL, INTERNAL_ERROR, "Portero failed on this request. Its log says why.")
+BUSY: Final = "Too many requests are under way. Try again in a moment."
+CANCELLED: Final = "The client cancelled the request."
 REQUEST_CANCELLED: Final = -32800
 """As official servers answer a cancelled request of the older era."""
 
@@ -113,8 +115,7 @@ class Endpoint:
     async def _answer(self, inbound: Inbound, message: wire.Message) -> None:
         request_id = bytes(message.id)  # type: ignore[arg-type] # the caller looked
         if len(self.flights) >= self._options.max_in_flight:
-            busy = wire.error(request_id, INTERNAL_ERROR, "Too many requests are under way. Try again in a moment.")
-            await send_json(inbound.send, 503, busy, (RETRY_AFTER,))
+            await send_json(inbound.send, 503, wire.error(request_id, INTERNAL_ERROR, BUSY), (RETRY_AFTER,))
             return
         reply = HttpReply(inbound.send, can_stream=inbound.accepts_stream, keepalive=self._options.keepalive_seconds)
         task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment] # a request runs in a task
@@ -126,23 +127,21 @@ class Endpoint:
             status, answer = await self._dispatch.answer(inbound, message, reply)
         except asyncio.CancelledError:
             task.uncancel()
-            await self._answer_cancelled(flight, request_id)
+            await self._answer_cancelled(flight, reply, request_id)
             return
         finally:
             self.flights.remove(flight)
         await reply.answer(status, answer)
 
-    async def _answer_cancelled(self, flight: Flight, request_id: bytes) -> None:
+    async def _answer_cancelled(self, flight: Flight, reply: HttpReply, request_id: bytes) -> None:
         """The modern era forbids an answer, and nobody would read it. The older one ends requests by answers only."""
         if not flight.gone:
             text = "This replica stops, and the request took too long to end with it. Look up what became of it."
-            await flight.reply.answer(503, wire.error(request_id, INTERNAL_ERROR, text))
+            await reply.answer(503, wire.error(request_id, INTERNAL_ERROR, text))
         elif flight.modern:
-            flight.reply.abandon()
+            reply.abandon()
         else:
-            await flight.reply.answer(
-                200, wire.error(request_id, REQUEST_CANCELLED, "The client cancelled the request.")
-            )
+            await reply.answer(200, wire.error(request_id, REQUEST_CANCELLED, CANCELLED))
 
     # --- batches ----------------------------------------------------------------------------------------------------
 
@@ -170,7 +169,26 @@ class Endpoint:
                 return None
         except RpcError as error:
             return rpc_error(error, _id_of(error))
-        return (await self._dispatch.answer(inbound, message, BatchReply()))[1]
+        return await self._answer_part(inbound, message)
+
+    async def _answer_part(self, inbound: Inbound, message: wire.Message) -> bytes:
+        """Each request of a batch is under way, and called off, by itself."""
+        request_id = bytes(message.id)  # type: ignore[arg-type] # the caller looked
+        if len(self.flights) >= self._options.max_in_flight:
+            return wire.error(request_id, INTERNAL_ERROR, BUSY)
+        task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment] # each part runs in a task
+        reply = BatchReply()
+        flight = Flight(task, inbound.receive, reply, flight_key(inbound, request_id), modern=False)
+        self.flights.add(flight)
+        try:
+            return (await self._dispatch.answer(inbound, message, reply))[1]
+        except asyncio.CancelledError:
+            if not flight.gone:
+                raise
+            task.uncancel()
+            return wire.error(request_id, REQUEST_CANCELLED, CANCELLED)
+        finally:
+            self.flights.remove(flight)
 
 
 def _request(body: bytes) -> wire.Message | None:

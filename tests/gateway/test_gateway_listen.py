@@ -18,6 +18,13 @@ TOOLS = {"toolsListChanged": True}
 STAMP = META + "subscriptionId"
 
 
+@pytest.mark.parametrize("params", [{}, {"notification": {"toolsListChanged": True}}])
+async def test_who_does_not_say_what_for_hears_so(house: House, name: str, params: dict[str, Any]) -> None:
+    async with house.caller(name, modern=True) as caller:
+        status, error = await caller.error("subscriptions/listen", params)
+    assert (status, error["code"]) == (400, -32602)
+
+
 async def test_the_first_frame_acknowledges(house: House, name: str) -> None:
     wanted = {
         **TOOLS,

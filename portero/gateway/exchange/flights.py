@@ -9,7 +9,7 @@ from typing import Final
 
 from litestar.types import Receive
 
-from portero.gateway.exchange.reply import HttpReply, Reply
+from portero.gateway.exchange.reply import BatchReply, HttpReply, Reply
 
 TICK_SECONDS: Final = 0.1
 
@@ -27,7 +27,7 @@ class Flight:
         self,
         task: asyncio.Task[None],
         receive: Receive,
-        reply: HttpReply,
+        reply: HttpReply | BatchReply,
         key: Key | None,
         *,
         modern: bool,

@@ -222,6 +222,9 @@ class BatchReply:
     def progress(self, params: bytes) -> None:
         """There is nowhere to send it."""
 
+    def alive(self, seconds: float) -> None:
+        """There is nowhere to say so."""
+
     def stream(self) -> None:
         return None
 

@@ -138,6 +138,8 @@ class Listening:
 
 
 def _wanted(request: Request) -> Filter:
+    if "notifications" not in request.params:
+        raise RpcError(INVALID_PARAMS, "The parameter 'notifications' is missing.")
     raw = request.object("notifications")
     try:
         wanted = _filter.decode(raw)
