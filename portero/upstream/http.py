@@ -17,6 +17,7 @@ from mcp.shared.inbound import (
 )
 from msgspec import Raw
 
+from portero.domain.mcp import NAME_MEMBERS, TASK_METHODS
 from portero.errors import OutcomeLost, UpstreamRefused, UpstreamUnavailable
 from portero.settings import UpstreamConfig
 from portero.upstream import jsonrpc
@@ -35,17 +36,14 @@ _LATE_SECONDS: Final = 600.0
 """How long the answer to a call that nobody waits for any more is still read."""
 _ACCEPT: Final = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 _SESSION: Final = "mcp-session-id"
+_NAMED_BY: Final = {**NAME_MEMBERS, **dict.fromkeys(TASK_METHODS, "taskId")}
+"""By method: the member of the params that a header repeats."""
 HeaderMaps = Callable[[str], dict[tuple[str, ...], str]]
 """Which arguments of a tool travel as headers, too: path of the argument -> name of the header."""
 
 
-class _Named(msgspec.Struct):
-    """What of the params is said in headers, too."""
-
-    name: str | None = None
-    uri: str | None = None
-    taskId: str | None = None  # noqa: N815 - the protocol's spelling
-    arguments: Raw = Raw(b"{}")
+_members = msgspec.json.Decoder(dict[str, Raw])
+_text = msgspec.json.Decoder(str)
 
 
 class HttpTransport:
@@ -128,20 +126,25 @@ class HttpTransport:
         return headers
 
     def _routing_headers(self, call: Call) -> dict[str, str]:
+        """What the params say of themselves, and nothing else in them: they may hold a client's own members, too."""
         headers = {MCP_METHOD_HEADER: call.method}
+        member = _NAMED_BY.get(call.method)
+        if member is None:
+            return headers
         try:
-            named = msgspec.json.decode(call.params, type=_Named)
-            headers |= self._param_headers(call, named)
+            params = _members.decode(call.params)
+            name = _text.decode(params[member]) if member in params else None
+            if name is not None:
+                headers |= {MCP_NAME_HEADER: encode_header_value(name), **self._param_headers(call, name, params)}
         except (msgspec.DecodeError, RecursionError) as error:
             raise UpstreamUnavailable(f"The params cannot be read ({error}); nothing was sent.") from error
-        name = {"resources/read": named.uri}.get(call.method, named.taskId or named.name)
-        if name is not None:
-            headers[MCP_NAME_HEADER] = encode_header_value(name)
         return headers
 
-    def _param_headers(self, call: Call, named: _Named) -> dict[str, str]:
-        header_map = self._header_maps(named.name) if call.method == "tools/call" and named.name else {}
-        return mcp_param_headers(header_map, msgspec.json.decode(named.arguments)) if header_map else {}
+    def _param_headers(self, call: Call, name: str, params: dict[str, Raw]) -> dict[str, str]:
+        header_map = self._header_maps(name) if call.method == "tools/call" else {}
+        if not header_map or "arguments" not in params:
+            return {}
+        return mcp_param_headers(header_map, msgspec.json.decode(params["arguments"]))
 
     # --- posting -----------------------------------------------------------------------------------------------------
 

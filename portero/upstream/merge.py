@@ -45,7 +45,7 @@ class Section:
 
 def section(config: UpstreamConfig, listing: Listing, mask: Callable[[str], str] = str) -> Section:
     dropped: list[str] = []
-    name, prefix = config.name, config.prefix
+    name, prefix, remote = config.name, config.prefix, config.url is not None
 
     def taken(items: Sequence[bytes], read: Callable[[bytes], T]) -> tuple[T, ...]:
         found = []
@@ -58,7 +58,7 @@ def section(config: UpstreamConfig, listing: Listing, mask: Callable[[str], str]
 
     return Section(
         config,
-        taken(listing.tools, lambda raw: offers.tool(name, raw, prefix=prefix, mask=mask)),
+        taken(listing.tools, lambda raw: offers.tool(name, raw, prefix=prefix, mask=mask, headers=remote)),
         taken(listing.prompts, lambda raw: offers.prompt(name, raw, prefix=prefix)),
         taken(listing.resources, lambda raw: offers.resource(name, raw)),
         taken(listing.templates, lambda raw: offers.template(name, raw)),

@@ -116,8 +116,13 @@ _resource = msgspec.json.Decoder(_Resource)
 _template = msgspec.json.Decoder(_Template)
 
 
-def tool(server: str, raw: bytes, *, prefix: bool = True, mask: Callable[[str], str] = str) -> Tool:
-    """``mask`` hides real values in what goes on the log. Raises ``ValueError`` with the reason why it is not taken."""
+def tool(
+    server: str, raw: bytes, *, prefix: bool = True, mask: Callable[[str], str] = str, headers: bool = False
+) -> Tool:
+    """``mask`` hides real values in what goes on the log; ``headers``: some arguments may travel as headers, too.
+
+    Raises ``ValueError`` with the reason why it is not taken.
+    """
     found = _read(_definition, raw)
     _check(names.refusal_of_tool(found.name))
     hints = _hints(found.annotations)
@@ -141,7 +146,7 @@ def tool(server: str, raw: bytes, *, prefix: bool = True, mask: Callable[[str], 
         ),
         has_output_schema=bytes(found.outputSchema) not in (b"", b"null"),
         parameters=tuple(properties) if isinstance(properties, dict) else (),
-        header_map=_header_map(raw, schema),
+        header_map=_header_map(raw, schema, strict=headers),
     )
 
 
@@ -186,12 +191,16 @@ def _digest(raw: bytes) -> str:
     return hashlib.sha256(msgspec.json.encode(msgspec.json.decode(raw), order="sorted")).hexdigest()
 
 
-def _header_map(raw: bytes, schema: dict[str, Any]) -> dict[tuple[str, ...], str]:
+def _header_map(raw: bytes, schema: dict[str, Any], *, strict: bool) -> dict[tuple[str, ...], str]:
+    """``strict``: a tool whose headers break the rules is not taken, as the protocol asks of clients over HTTP."""
     if b"x-mcp-header" not in raw:
         return {}
     from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 
-    return {} if find_invalid_x_mcp_header(schema) is not None else x_mcp_header_map(schema)
+    wrong = find_invalid_x_mcp_header(schema)
+    if wrong is not None and strict:
+        raise ValueError(f"what it says of headers breaks the protocol's rules: {wrong}")
+    return {} if wrong is not None else x_mcp_header_map(schema)
 
 
 def _text(value: Any) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 
 from portero.errors import OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
 from portero.upstream import Notification, State
-from tests.upstream.remote import TOKEN, remote
+from tests.upstream.remote import remote
 from tests.upstream.running import QUICK, running, until
 
 ERAS = [("legacy", "2025-11-25"), ("modern", "2026-07-28")]
@@ -32,38 +32,6 @@ async def test_a_remote_server_answers(era: str, protocol: str, form: tuple[str,
         with pytest.raises(UpstreamRefused) as caught:
             await upstreams.call("h", "fail", {"code": 7, "message": "no", "data": {"x": 1}})
         assert (caught.value.code, caught.value.message) == (7, "no")
-
-
-@pytest.mark.parametrize(("era", "protocol"), ERAS)
-async def test_only_the_configured_headers_travel(era: str, protocol: str) -> None:
-    async with remote("--era", era) as server, running(server.config()) as upstreams:
-        meta = {"authorization": "Bearer of-the-client"}
-        await upstreams.request("h", "tools/call", _params("echo", {"text": "x"}, {"_meta": meta}))
-        (call,) = [one for one in await server.asked() if one["message"].get("method") == "tools/call"]
-        headers = call["headers"]
-        assert (headers["authorization"], headers["x-own"]) == (TOKEN, "static")
-        assert headers["mcp-protocol-version"] == protocol
-        assert ("mcp-session-id" in headers) == (era == "legacy")
-        assert headers.get("mcp-method") == ("tools/call" if era == "modern" else None)
-        assert headers.get("mcp-name") == ("echo" if era == "modern" else None)
-
-
-async def test_arguments_that_a_modern_tool_wants_in_headers_are_there(tmp_path: Path) -> None:
-    schema = {
-        "type": "object",
-        "properties": {
-            "region": {"type": "string", "x-mcp-header": "Region"},
-            "text": {"type": "string"},
-        },
-    }
-    file = tmp_path / "tools.json"
-    file.write_text(json.dumps([{"name": "echo", "inputSchema": schema}, {"name": "received", "inputSchema": {}}]))
-    async with remote("--era", "modern", "--definitions", str(file)) as server, running(server.config()) as upstreams:
-        await upstreams.said("h", "echo", {"text": "x", "region": "Zürich"})
-        (call,) = [one for one in await server.asked() if one["message"].get("method") == "tools/call"]
-        assert call["headers"]["mcp-param-region"] == "=?base64?WsO8cmljaA==?="
-        await upstreams.request("h", "resources/read", b'{"uri":"made://up/one"}')
-        assert (await server.asked())[-1]["headers"]["mcp-name"] == "made://up/one"
 
 
 @pytest.mark.parametrize(("era", "protocol"), ERAS)
