@@ -44,6 +44,11 @@ class Replicas:
         """Those that have not said that they stop."""
         return [replica for replica in self.all() if replica.stopped_at is None]
 
+    def present(self) -> list[Replica]:
+        """Of those running, the newest at each address of a machine: who was there before it is gone."""
+        newest = {(replica.host, replica.endpoint or replica.id): replica for replica in self.running()}
+        return list(newest.values())
+
     def fold(self, recorded: Recorded[Any]) -> ReplicaId | None:
         """Returns the replica that is forgotten for it, if one is."""
         event, at = recorded.event, recorded.meta.at

@@ -14,6 +14,7 @@ from portero.domain.archive import witness
 from portero.log import Health
 from projections import View
 from projections.replicas import Replica
+from projections.upstreams import UpstreamState
 
 MEBIBYTE: Final = 1 << 20
 
@@ -47,6 +48,12 @@ async def gateways(view: View) -> list[Gateway]:
     found = [Gateway(replica, *state) for replica, state in zip(replicas, states, strict=True)]
     answering = {gateway.replica.endpoint for gateway in found if gateway.answers}
     return [gateway for gateway in found if gateway.answers or gateway.replica.endpoint not in answering]
+
+
+def servers(view: View, living: list[Gateway]) -> list[UpstreamState]:
+    """Their servers, as they have said themselves: of a gateway that is gone they say nothing."""
+    known = {gateway.replica.id for gateway in living if not gone(gateway.replica)}
+    return [state for state in view.upstreams.states() if state.replica in known]
 
 
 async def _state(replica: Replica) -> tuple[str, bool]:

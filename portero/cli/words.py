@@ -7,7 +7,7 @@ from portero.cli.times import clock, span
 from portero.domain import events as e
 from portero.domain.call import Call
 from portero.domain.values import Action, Actor, Reason, Status, Tier, ToolFacts
-from projections.lines import ASKS, line_of
+from projections.lines import ASKS, SAID_TO_TASKS, line_of
 
 EVENTS: Final = {
     "ToolCallRequested": "requested",
@@ -167,6 +167,8 @@ def event_detail(event: Any) -> str:
 
 def _requested(event: e.ToolCallRequested) -> str:
     beside = f", {event.extra_bytes} bytes beside them" if event.extra_bytes else ""
+    what = SAID_TO_TASKS.get(event.kind)
+    beside += f", {what}" if what is not None else ""
     return f"{event.upstream}/{event.name}, {event.arguments_bytes} bytes of arguments{beside}"
 
 

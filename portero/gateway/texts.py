@@ -12,7 +12,7 @@ from portero.errors import LogError
 from portero.gateway.times import iso, spoken
 
 POLL: Final = "Call portero/check_task with task_id {task} (wait_seconds up to 25 waits for the outcome)"
-ENTRUSTED: Final = "The server goes on with it as a task of its own. Ask for that with tasks/get, as {task}."
+ENTRUSTED: Final = "The server goes on with it as a task of its own, `{task}`: ask for that with tasks/get."
 RAN: Final = "It ran; this is its result."
 
 NOT_WATCHED: Final = (

@@ -30,6 +30,8 @@ from portero.domain.events import (
     InputRequested,
     OwnershipEnded,
     OwnershipTaken,
+    ReplicaStarted,
+    UpstreamConnected,
 )
 from portero.domain.ids import (
     Aggregate,
@@ -39,6 +41,7 @@ from portero.domain.ids import (
     ReplicaId,
     call_aggregate,
     owner_aggregate,
+    replica_aggregate,
     upstream_aggregate,
 )
 from portero.domain.values import SYSTEM, Action, Actor, Kind, Reason, Tier, ToolFacts
@@ -187,6 +190,7 @@ class Scribe:
         expires_in: int = 3_600_000,
         title: str | None = None,
         extra: str | None = None,
+        kind: Kind = Kind.TOOL,
     ) -> CallId:
         """A call that was requested just now, as the policy's ``action`` wants it."""
         call, moment = new_call_id(), system_clock()
@@ -194,7 +198,7 @@ class Scribe:
         beside = kept(call, b"", extra.encode() if extra is not None else None)[1]
         request = RequestCall(
             ClientId(client),
-            Kind.TOOL,
+            kind,
             upstream,
             name,
             arguments,
@@ -249,6 +253,12 @@ class Scribe:
 
     async def offer(self, upstream: str, *tools: CatalogueTool) -> None:
         await self._write(upstream_aggregate(upstream), CatalogueChanged(SEED, "digest", tools))
+
+    async def starts(self, replica: str, *, host: str, pid: int) -> None:
+        """A gateway with one server."""
+        name = ReplicaId(replica)
+        await self._write(replica_aggregate(name), ReplicaStarted(name, "1", pid, host, f"http://{replica}.invalid:1"))
+        await self._write(upstream_aggregate("files"), UpstreamConnected(name, "files", "1", "2025-11-25", 3))
 
     async def own(self, upstream: str, *, gives_back: bool = False) -> None:
         """The seed runs it for all, or has until now."""

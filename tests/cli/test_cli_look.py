@@ -4,6 +4,9 @@ import asyncio
 import json
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 
 from handlers.kept import BLOB_BYTES
@@ -13,7 +16,7 @@ from portero.cli.place import Place
 from portero.cli.session import open_session
 from portero.domain.events import CatalogueTool
 from portero.domain.ids import CallId
-from portero.domain.values import Action, ToolFacts
+from portero.domain.values import Action, Kind, ToolFacts
 from portero.gateway.calls.tasks import Tasks
 from portero.settings import Secret
 from projections import View
@@ -259,6 +262,28 @@ def test_status_says_where_servers_of_one_instance_run(home: Home) -> None:
         ("files", "seed", None),
         ("ledger", None, "Portero stops"),
     ]
+
+
+def test_servers_of_a_gateway_that_is_gone_are_not_told_of(home: Home) -> None:
+    """The first of them ended without a word, the second cannot be asked from here."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    home.on_log(lambda scribe: scribe.starts("gone", host=socket.gethostname(), pid=ended.pid))
+    home.on_log(lambda scribe: scribe.starts("far", host="elsewhere", pid=1))
+    seen = home.run("status").out
+    assert re.search(r"^gone\t.*\tgone: it ended without a word", seen, re.MULTILINE)
+    assert re.search(r"^files\tconnected\t.*\tfar$", seen, re.MULTILINE)
+    assert not re.search(r"^files\t.*\tgone$", seen, re.MULTILINE)
+    told = home.run("status", "--json").json["servers"]
+    assert [(server["name"], server["gateway"]) for server in told] == [("files", "far")]
+    assert "on gone" not in home.run("doctor").out
+
+
+def test_what_is_said_to_a_task_of_a_server_is_shown_as_that(home: Home) -> None:
+    call = home.ask(kind=Kind.TASK_UPDATE)
+    seen = home.run("show", call).out
+    assert "It is\tanswers to its task" in seen
+    assert re.search(r"requested .* bytes of arguments, answers to its task", seen)
 
 
 def test_grants_and_rules_say_what_they_cover(home: Home) -> None:

@@ -57,6 +57,18 @@ def test_whatever_a_replica_writes_shows_that_it_lives():
     assert (replicas.get(R1).last_seen, replicas.get(R2).last_seen) == (NOW, NOW + MINUTE)
 
 
+def test_who_starts_at_the_same_address_has_taken_the_place_of_another():
+    tape = Tape()
+    for name, host, endpoint in (
+        *(("r1", "a", "http://a:1"), ("r2", "a", "http://a:2"), ("r3", "b", "http://a:1")),
+        *(("r4", "a", ""), ("r5", "a", ""), ("r6", "a", "http://a:1")),
+    ):
+        tape.write(f"replica/{name}", e.ReplicaStarted(ReplicaId(name), "1", 7, host, endpoint))
+    replicas = tape.view().replicas
+    assert len(replicas.running()) == 6
+    assert sorted(replica.id for replica in replicas.present()) == ["r2", "r3", "r4", "r5", "r6"]
+
+
 def test_who_never_started_is_no_replica():
     tape = Tape().write("call/1", *ALLOWED, replica=ReplicaId("cli"))
     assert tape.view().replicas.all() == []

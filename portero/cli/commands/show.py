@@ -18,6 +18,7 @@ from portero.domain.call_parts import Question
 from portero.domain.events import Recorded
 from portero.domain.values import Status
 from portero.gateway.texts import error_message
+from projections.lines import SAID_TO_TASKS
 
 RESULT_LINES = 20
 NOT_KEPT = '"(no longer kept)"'
@@ -64,6 +65,7 @@ def _fields(call: Call) -> list[tuple[str, object]]:
     pairs: list[tuple[str, object]] = [
         ("Task", call.id),
         ("Tool", f"{call.tool} ({facts.title})" if facts.title else call.tool),
+        ("It is", SAID_TO_TASKS.get(call.kind)),
         ("Client", call.client),
         ("Status", f"{call.status.value}: {standing(call)}"),
         ("Asked", f"{clock(call.requested_at)}, {ago(call.requested_at, moment)}"),

@@ -7,7 +7,7 @@ from portero.cli.output import Output, json_option
 from portero.cli.session import Session, in_session
 from portero.cli.text import visible
 from portero.cli.times import ago, clock, iso, left, now, soon, span
-from portero.cli.vitals import Gateway, archive_shape, archive_words, gateways, store_shape, store_words
+from portero.cli.vitals import Gateway, archive_shape, archive_words, gateways, servers, store_shape, store_words
 from portero.domain.ids import Millis
 from portero.domain.owner import Owner
 from portero.domain.values import Status
@@ -28,7 +28,7 @@ def status(out: Output) -> None:
             return
         _tell_lock(out, session)
         _tell_gateways(out, session, living, moment)
-        _tell_servers(out, session, moment)
+        _tell_servers(out, session, living, moment)
         _tell_rest(out, session, store, moment)
 
     in_session(run)
@@ -61,7 +61,7 @@ def _tell_gateways(out: Output, session: Session, living: list[Gateway], moment:
     out.line()
 
 
-def _tell_servers(out: Output, session: Session, moment: Millis) -> None:
+def _tell_servers(out: Output, session: Session, living: list[Gateway], moment: Millis) -> None:
     rows = [
         (
             state.upstream,
@@ -71,7 +71,7 @@ def _tell_servers(out: Output, session: Session, moment: Millis) -> None:
             ago(state.since, moment),
             state.replica,
         )
-        for state in session.view.upstreams.states()
+        for state in servers(session.view, living)
     ]
     out.table(("Server", "State", "Tools", "Is", "Since", "Gateway"), rows, empty="No server is connected.")
     for owner in session.view.owners:
@@ -156,7 +156,7 @@ def _shape(session: Session, living: list[Gateway], store: Health, moment: Milli
                 "reason": state.reason,
                 "retryAt": iso(state.retry_at) if state.retry_at is not None else None,
             }
-            for state in view.upstreams.states()
+            for state in servers(view, living)
         ],
         "owners": [
             {"server": owner.upstream, "gateway": owner.replica, "since": iso(owner.since), "reason": owner.reason}

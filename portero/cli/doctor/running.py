@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from portero.cli.doctor.finding import Finding, fail, ok, warn
 from portero.cli.session import Session
 from portero.cli.times import now, span
-from portero.cli.vitals import gateways
+from portero.cli.vitals import Gateway, gateways, servers
 
 AHEAD_MS = 60_000
 
 
 async def running(session: Session) -> list[Finding]:
-    return [_log(session), *await _gateways(session), *_servers(session), *_lock(session)]
+    living = await gateways(session.view)
+    return [_log(session), *_gateways(session, living), *_servers(session, living), *_lock(session)]
 
 
 def _log(session: Session) -> Finding:
@@ -25,8 +26,7 @@ def _log(session: Session) -> Finding:
     return ok("log", f"{view.seq} events without a gap, id {session.log.id}")
 
 
-async def _gateways(session: Session) -> list[Finding]:
-    found = await gateways(session.view)
+def _gateways(session: Session, found: list[Gateway]) -> list[Finding]:
     findings = []
     for gateway in found:
         about = f"gateway {gateway.replica.id}"
@@ -43,8 +43,8 @@ async def _gateways(session: Session) -> list[Finding]:
     return findings
 
 
-def _servers(session: Session) -> Iterator[Finding]:
-    for state in session.view.upstreams.states():
+def _servers(session: Session, living: list[Gateway]) -> Iterator[Finding]:
+    for state in servers(session.view, living):
         about = f"server {state.upstream}"
         where = f"on {state.replica}"
         if state.connected:

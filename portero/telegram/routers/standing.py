@@ -25,6 +25,7 @@ async def standing(context: Context) -> status.Standing:
         problems = (str(error),)
     pending = view.calls.pending()
     newest = view.config.newest()
+    present = {replica.id: replica for replica in view.replicas.present()}
     return status.Standing(
         pending=len(pending),
         unknown=len(view.calls.recent(status=Status.UNKNOWN, limit=UNKNOWN)),
@@ -33,10 +34,10 @@ async def standing(context: Context) -> status.Standing:
         grants=len(view.grants.active(now)),
         rules=len(view.rules),
         locked=view.locked,
-        upstreams=view.upstreams.states(),
+        upstreams=[state for state in view.upstreams.states() if state.replica in present],
         owners=tuple(view.owners),
         tools=sum(1 for _ in view.upstreams.tools()),
-        replicas=view.replicas.running(),
+        replicas=list(present.values()),
         skipped=newest.config.skipped if newest is not None else (),
         store=store,
         problems=problems,
