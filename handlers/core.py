@@ -9,7 +9,8 @@ from typing import Final
 import attrs
 
 from portero.domain.ids import CallId, GrantId, Millis
-from portero.domain.policy import ConfigPolicy, PolicyIndex, Verdict
+from portero.domain.policy import ConfigPolicy, Verdict
+from portero.domain.policy_index import PolicyIndex
 from portero.domain.replacement import Replacer
 from portero.domain.values import Actor
 from portero.errors import LogUnavailable, PolicyMoved, VersionConflict
@@ -77,7 +78,7 @@ class Core:
     index: PolicyIndex = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.index = PolicyIndex(self.policy)
+        self.index = PolicyIndex(self.policy, self.replacer.stored_text)
 
     def decide_policy(self, tool: str, client: str | None, now: Millis) -> Verdict:
         """What the policy says of a tool now, by everything this process has seen of the log."""

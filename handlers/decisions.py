@@ -33,7 +33,7 @@ from portero.domain.ids import (
     grant_aggregate,
     rule_aggregate,
 )
-from portero.domain.patterns import Pattern
+from portero.domain.patterns import Pattern, check_fakes
 from portero.domain.values import Action, Actor, Resolution, Status
 from portero.errors import Invalid, NotFound
 from portero.log import Write
@@ -150,6 +150,11 @@ class Decisions:
         appended = await core.commit(build, actor=by)
         return attrs.evolve(decided, status=status, seq=appended.last if appended else Seq(core.view.seq))
 
+    def _parsed(self, pattern: str, *, literal: bool) -> Pattern:
+        """Raises Invalid, also for a pattern that would put a real value on the log."""
+        check_fakes(pattern, self._core.replacer.stored_text)
+        return Pattern.literal(pattern) if literal else Pattern.parse(pattern)
+
     # --- grants -----------------------------------------------------------------------------------------------------
 
     async def grant(
@@ -163,7 +168,7 @@ class Decisions:
         client: ClientId | None = None,
     ) -> GrantId:
         """Lifts ``require-approval`` for matching tools, for a while. Raises Invalid for what makes no sense."""
-        parsed = Pattern.literal(pattern) if literal else Pattern.parse(pattern)
+        parsed = self._parsed(pattern, literal=literal)
         grant = new_grant_id()
         await self._core.commit(
             lambda now: (
@@ -217,7 +222,7 @@ class Decisions:
 
     async def set_rule(self, pattern: str, action: Action, by: Actor, *, literal: bool = False) -> RuleId:
         """Sets the rule for a pattern, for good; one that stood for the same pattern is replaced."""
-        parsed = Pattern.literal(pattern) if literal else Pattern.parse(pattern)
+        parsed = self._parsed(pattern, literal=literal)
         await self._core.commit(
             lambda now: (self._rule_write(str(parsed), action, by, now, literal=literal, call=None),), actor=by
         )

@@ -42,8 +42,6 @@ METHODS: Final = {
     Kind.TASK_CANCEL: "tasks/cancel",
 }
 
-_IN_FULL: Final = frozenset({Kind.COMPLETION, *ABOUT_TASKS})
-
 
 class Done(Struct, frozen=True):
     """The upstream's result, JSON bytes after replacement, on the log as ``call``."""
@@ -143,9 +141,10 @@ _error = msgspec.json.Decoder(_Error)
 
 
 def upstream_params(kind: Kind, name: str, arguments: bytes, extra: bytes | None) -> bytes:
-    """The params for the upstream, as JSON bytes. ``arguments`` and ``extra`` are JSON objects or empty."""
-    if kind in _IN_FULL:
-        return arguments
+    """The params for the upstream's tool, prompt or resource of this name, as JSON bytes; reals in all of it.
+
+    ``arguments`` and ``extra`` are JSON objects or empty.
+    """
     parts = [b'{"uri":' if kind is Kind.RESOURCE else b'{"name":', msgspec.json.encode(name)]
     if arguments and kind is not Kind.RESOURCE:
         parts += [b',"arguments":', arguments]

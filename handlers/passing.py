@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from handlers.core import Core
+from handlers.naming import address_there
 from handlers.ownership import Ownership
 from handlers.post import Letter, Post
 from portero.domain.ids import ReplicaId
@@ -117,7 +118,7 @@ class Passing:
         """
         where = self._where(upstream)
         if where == self._core.log.replica:
-            await self._upstreams.watched(upstream, self._real(uri), timeout)
+            await self._upstreams.watched(upstream, self._real(upstream, uri), timeout)
             return
         async with asyncio.timeout(timeout):
             try:
@@ -149,15 +150,17 @@ class Passing:
 
     async def _asked_to_watch(self, letter: Letter) -> bytes:
         try:
-            await self._upstreams.watched(letter.upstream, self._real(_text(letter.params)), TAKE_SECONDS)
+            await self._upstreams.watched(
+                letter.upstream, self._real(letter.upstream, _text(letter.params)), TAKE_SECONDS
+            )
         except UpstreamError as error:
             raise _said(error) from error
         except TimeoutError:
             return b"false"
         return b"true"
 
-    def _real(self, uri: str) -> str:
-        return _text(self._core.replacer.to_real(msgspec.json.encode(uri)))
+    def _real(self, upstream: str, uri: str) -> str:
+        return address_there(self._upstreams.catalogue, self._core.replacer, upstream, uri)
 
 
 def _said(error: UpstreamError) -> RpcError:

@@ -11,6 +11,7 @@ import structlog
 
 from handlers.bridging import MAX_ROUNDS, Bridge, Channel
 from handlers.core import Core
+from handlers.naming import completion_there, name_there
 from handlers.outcomes import (
     ABOUT_TASKS,
     METHODS,
@@ -125,15 +126,9 @@ class Runner:
 
     async def _send_and_record(self, execution: Execution, run: _Run) -> Done | Failed:
         replacer = self._core.replacer
-        params = upstream_params(
-            execution.kind,
-            self._real_name(execution),
-            replacer.to_real(execution.arguments),
-            replacer.to_real(execution.extra) if execution.extra else None,
-        )
         started = time.perf_counter()
         try:
-            raw = await self._send(execution, params)
+            raw = await self._send(execution, self._params(execution))
         except asyncio.CancelledError:
             run.working = False
             if run.called_off:
@@ -178,12 +173,18 @@ class Runner:
             params = more
         raise UpstreamRefused(INTERNAL_ERROR, f"The upstream asked {MAX_ROUNDS} times for more input; it was given up.")
 
-    def _real_name(self, execution: Execution) -> str:
-        """A resource's URI may hold fakes, as lists have shown it; names of tools and prompts are what they are."""
-        if execution.kind is not Kind.RESOURCE:
-            return execution.name
-        real = self._core.replacer.to_real(msgspec.json.encode(execution.name))
-        return msgspec.json.decode(real, type=str)
+    def _params(self, execution: Execution) -> bytes:
+        """For the upstream: with reals, and under its own name. Raises UpstreamUnavailable."""
+        replacer, catalogue = self._core.replacer, self._upstreams.catalogue
+        kind, upstream, name = execution.kind, execution.upstream, execution.name
+        arguments = replacer.to_real(execution.arguments)
+        if kind is Kind.COMPLETION:
+            return completion_there(catalogue, replacer, upstream, name, arguments)
+        if kind in ABOUT_TASKS:
+            return arguments
+        there = name_there(catalogue, replacer, kind, upstream, name)
+        extra = replacer.to_real(execution.extra) if execution.extra else None
+        return upstream_params(kind, there, arguments, extra)
 
     async def _as_it_stands(self, execution: Execution, answer: Done | Failed) -> Done | Failed:
         """The answer, unless the log says something else of the call: nobody is told what the log denies."""

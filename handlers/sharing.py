@@ -1,14 +1,13 @@
 """What servers offer of which there is one instance: whoever runs one keeps its lists beside the log for all others.
 
-They are kept with fakes, like everything. So that all replicas see the same, also the one that runs the server works
-with what it has kept: the same names, the same definitions, the same digests.
+They are kept with fakes, like everything. All replicas see the same, also the one that runs the server: the same
+names, the same definitions, the same digests. What things are really called it alone knows, and needs to.
 """
 
 import asyncio
 import hashlib
-import json
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,6 @@ from msgspec import Struct
 from handlers.core import Core
 from portero.domain.events import CatalogueChanged, Recorded, UpstreamEvent
 from portero.errors import LogError
-from portero.settings.secret import MASK
 from portero.upstream import Listing, Shared, Upstreams
 
 logger = structlog.get_logger()
@@ -50,13 +48,9 @@ _unpack: Final = msgspec.msgpack.Decoder(_Kept).decode
 class Sharing:
     """One instance per process. ``share`` and ``report`` are what Upstreams wants; ``follow`` it with them."""
 
-    def __init__(self, core: Core, names: Collection[str], report: Report, secrets: Sequence[str] = ()) -> None:
-        """``report`` takes an event with what is to be kept beside it, and for how many seconds.
-
-        ``secrets``: texts that must not be kept, should a server name them in what it says of itself.
-        """
+    def __init__(self, core: Core, names: Collection[str], report: Report) -> None:
+        """``report`` takes an event with what is to be kept beside it, and for how many seconds."""
         self._core, self._names, self._report = core, frozenset(names), report
-        self._secrets = [json.dumps(secret, ensure_ascii=False)[1:-1].encode() for secret in secrets]
         self._own: dict[str, tuple[str, bytes]] = {}
         """By server that runs here: where its lists are kept, and the lists."""
         self._stale: set[str] = set()
@@ -65,20 +59,14 @@ class Sharing:
     # --- of a server that runs here ---------------------------------------------------------------------------------
 
     def share(self, upstream: str, listing: Listing, watchable: bool) -> Shared:
-        """What a server offers that runs here, as all replicas see it."""
-        kept, left_out = _bounded(listing, self._masked, watchable)
+        """What a server offers that runs here, without reals and secrets, as all replicas see it."""
+        kept, left_out = _bounded(listing, watchable)
         if left_out:
             logger.error("a server offers too much, the rest is left out", upstream=upstream, left_out=left_out)
         raw = _pack(kept)
         key = f"lists.{hashlib.sha256(raw).hexdigest()}"
         self._own[upstream] = key, zlib.compress(raw, 1)
-        return self._shared(kept, key)
-
-    def _masked(self, definition: bytes) -> bytes:
-        masked = self._core.replacer.to_fake_result(definition)
-        for secret in self._secrets:
-            masked = masked.replace(secret, MASK.encode())
-        return masked
+        return _shared(kept, key)
 
     def reported(self, upstream: str, event: UpstreamEvent) -> None:
         """An event of an upstream, with its lists where it names them."""
@@ -135,25 +123,22 @@ class Sharing:
         if packed is None:
             logger.warning("the lists of a server are not kept any more", upstream=upstream)
             return
-        upstreams.adopt(upstream, self._shared(_unpack(zlib.decompress(packed)), known.lists))
-
-    def _shared(self, kept: _Kept, key: str) -> Shared:
-        """With reals again, as far as they come back: they live in memory only."""
-        real = self._core.replacer.to_real
-        listing = Listing(**{kind: tuple(real(item) for item in getattr(kept, kind)) for kind in KINDS})
-        return Shared(listing, kept.watchable, key)
+        upstreams.adopt(upstream, _shared(_unpack(zlib.decompress(packed)), known.lists))
 
 
-def _bounded(listing: Listing, mask: Callable[[bytes], bytes], watchable: bool) -> tuple[_Kept, int]:
-    """What fits of the masked definitions, and how many do not."""
+def _shared(kept: _Kept, key: str) -> Shared:
+    return Shared(Listing(**{kind: tuple(getattr(kept, kind)) for kind in KINDS}), kept.watchable, key)
+
+
+def _bounded(listing: Listing, watchable: bool) -> tuple[_Kept, int]:
+    """What fits of the definitions, and how many do not."""
     kept: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
     size = left_out = 0
     for kind in KINDS:
         for item in getattr(listing, kind):
-            masked = mask(item)
-            size += len(masked)
+            size += len(item)
             if size > MAX_BYTES:
                 left_out += 1
             else:
-                kept[kind].append(masked)
+                kept[kind].append(item)
     return _Kept(**kept, watchable=watchable), left_out

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from handlers.core import Core
+from handlers.naming import address_there
 from portero.domain.events import (
     POLICY_EVENTS,
     Event,
@@ -126,7 +127,7 @@ class Updates:
             }
             if not resources:
                 self._watched.discard(upstream)
-            self._upstreams.watch(upstream, frozenset(map(self.real, wanted)))
+            self._upstreams.watch(upstream, frozenset(self.real(upstream, uri) for uri in wanted))
 
     # --- may it be told -----------------------------------------------------------------------------------------------
 
@@ -142,5 +143,5 @@ class Updates:
     def stored(self, uri: str) -> str:
         return _text.decode(self._core.replacer.to_fake_stored(msgspec.json.encode(uri)))
 
-    def real(self, uri: str) -> str:
-        return _text.decode(self._core.replacer.to_real(msgspec.json.encode(uri)))
+    def real(self, upstream: str, uri: str) -> str:
+        return address_there(self._upstreams.catalogue, self._core.replacer, upstream, uri)

@@ -17,7 +17,7 @@ from portero.domain.events import CallCancelled
 from portero.domain.ids import Aggregate
 from portero.domain.mcp import UPDATED
 from portero.settings import UpstreamConfig
-from portero.upstream import DEFAULT, Limits, Notification, Upstreams
+from portero.upstream import DEFAULT, Limits, Masks, Notification, Upstreams
 
 ASKABLE: Final = b'{"elicitation":{"form":{},"url":{}},"sampling":{}}'
 """What upstreams of the older era are told that clients can be asked; whether one can, shows when it is. Roots are left
@@ -27,7 +27,7 @@ out: servers take them for folders that replace their own configured ones."""
 class Workings:
     """``on_event`` takes what the owners of upstreams report; ``mask`` hides real values and secrets in texts.
 
-    ``secrets``: texts that must not be kept anywhere.
+    ``secrets``: texts that must not be kept anywhere, should a server name them in what it says of itself.
     """
 
     def __init__(
@@ -43,13 +43,14 @@ class Workings:
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._bridge = Bridge(core)
-        sharing = Sharing(core, single_names(configs), on_event, secrets)
+        sharing = Sharing(core, single_names(configs), on_event)
         self.upstreams = Upstreams(
             configs,
             replica=core.log.replica,
             on_event=sharing.reported,
             share=sharing.share,
             mask=mask,
+            masks=Masks.of(core.replacer, secrets),
             on_request=self._bridge.asked,
             on_notification=self._notified,
             capabilities=ASKABLE,

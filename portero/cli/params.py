@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
+from portero.cli.place import replacer
 from portero.domain.duration import parse_duration
-from portero.domain.patterns import Pattern
+from portero.domain.patterns import Pattern, check_fakes
 from portero.errors import Invalid
 
 
@@ -30,9 +31,11 @@ class _Pattern(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return str(Pattern.parse(value))
+            parsed = str(Pattern.parse(value))
+            check_fakes(parsed, replacer().stored_text)
         except Invalid as error:
             self.fail(str(error), param, ctx)
+        return parsed
 
 
 DURATION = _Duration()

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import attrs
 
+from portero.domain.replacement import Replacer
 from portero.errors import ConfigError
 from portero.settings.archive import ArchiveSettings, archive
 from portero.settings.environment import Environment, with_dotenv
@@ -54,3 +55,11 @@ def load_settings() -> Settings:
     from portero.settings import load  # the replacement engine with it, which most commands do without
 
     return load(os.environ, Path.cwd())
+
+
+def replacer() -> Replacer:
+    """The table of replacements of this place; an empty one where the configuration cannot be read from here."""
+    try:
+        return load_settings().replacer
+    except ConfigError:
+        return Replacer.from_entries([])

@@ -3,6 +3,7 @@
 Names of resources hold an address, which has many spellings: see ``readings``.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -133,6 +134,16 @@ def _forms(text: str, literal: bool, reading: int | None) -> list[tuple[tuple[st
             forms.append(inside(part))
     cut = [(form,) if literal else tuple(form.split("*")) for form in dict.fromkeys(forms)]
     return [(pieces, sum(map(len, pieces)) - sum(map(len, cut[0]))) for pieces in cut]
+
+
+def check_fakes(text: str, stored: Callable[[str], str]) -> None:
+    """Raises Invalid for a pattern that says a real value: names are known with its fake, and patterns are kept.
+
+    ``stored``: see ``Replacer.stored_text``.
+    """
+    known = stored(text)
+    if known != text:
+        raise Invalid(f"The pattern holds a real value, and names are known with its fake. Write {known!r}.")
 
 
 def _check(text: str) -> None:

@@ -242,50 +242,6 @@ _TIER_FIRST: Final = {
 }
 
 
-class PolicyIndex:
-    """Verdicts by tool and client, kept until the policy version moves or a grant involved ends.
-
-    A hit is one look-up in a dict, 0.3 µs; a miss decides anew, 20 µs without rules, 75 µs with 100.
-    """
-
-    SIZE: Final = 10_000
-    """Names of resources are the client's to make up, so the index is emptied when it is full."""
-    LONGEST: Final = 1_000
-    """Characters of a name that is kept."""
-
-    def __init__(self, config: ConfigPolicy) -> None:
-        self.config = config
-        self._verdicts: dict[tuple[str, str | None], Verdict] = {}
-        self._state: tuple[int, bool] = (-1, False)
-
-    def decide(
-        self,
-        tool: str,
-        client: str | None,
-        *,
-        rules: Iterable[Rule],
-        grants: Iterable[Grant],
-        locked: bool,
-        policy_version: int,
-        now: Millis,
-    ) -> Verdict:
-        """As ``decide_policy``; ``rules``, ``grants`` and ``locked`` are what stands at ``policy_version``."""
-        state = (policy_version, locked)
-        if state != self._state:
-            self._verdicts.clear()
-            self._state = state
-        verdict = self._verdicts.get((tool, client))
-        if verdict is None or now >= verdict.until:
-            if len(self._verdicts) >= self.SIZE:
-                self._verdicts.clear()
-            verdict = decide_policy(
-                tool, client, config=self.config, rules=rules, grants=grants, locked=locked, now=now
-            )
-            if len(tool) <= self.LONGEST:
-                self._verdicts[(tool, client)] = verdict
-        return verdict
-
-
 def parse_action(word: str) -> Action:
     """Raises Invalid for any word but the three."""
     try:

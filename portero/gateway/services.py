@@ -12,7 +12,8 @@ from handlers.requests import Requests
 from handlers.subscriptions import Subscriptions
 from handlers.tending import Tending
 from portero.domain.ids import ClientId
-from portero.domain.policy import PolicyIndex, Verdict
+from portero.domain.policy import Verdict
+from portero.domain.policy_index import PolicyIndex
 from portero.domain.values import Action
 from portero.gateway.options import Options
 from portero.gateway.sealing import Sealer
@@ -54,7 +55,7 @@ class Services:
 
     @lists.default
     def _lists(self) -> PolicyIndex:
-        return PolicyIndex(self.core.policy)
+        return PolicyIndex(self.core.policy, self.core.replacer.stored_text)
 
     @property
     def spelling(self) -> Spelling:

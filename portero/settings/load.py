@@ -15,7 +15,7 @@ from portero.settings.clients import read_clients
 from portero.settings.environment import Environment, with_dotenv
 from portero.settings.files import CLIENTS, POLICIES, REPLACEMENTS, SERVERS, config_folder, read_json
 from portero.settings.findings import Findings
-from portero.settings.policies import read_policies, warn_of_strangers
+from portero.settings.policies import read_policies, refuse_reals, warn_of_strangers
 from portero.settings.replacements import read_replacements
 from portero.settings.upstreams import read_upstreams
 from portero.settings.values import Settings
@@ -73,6 +73,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
         replacer=read_replacements(documents[REPLACEMENTS], values, findings),
         skipped=tuple(findings.skipped),
     )
+    refuse_reals(settings.policy, settings.replacer, findings.problems)
     if findings.problems:
         raise ConfigError(*findings.problems)
     env.warn_of_slips(findings.warnings)

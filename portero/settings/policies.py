@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from portero.domain.patterns import Pattern
+from portero.domain.patterns import Pattern, check_fakes
 from portero.domain.policy import ConfigPolicy
+from portero.domain.replacement import Replacer
 from portero.domain.values import Action
 from portero.errors import Invalid
 from portero.settings.files import POLICIES
@@ -44,6 +45,15 @@ def _action(word: Any, where: str, shape: Shape) -> Action | None:
     hint = f"Is {near!r} meant?" if near else f"Write one of {', '.join(ACTIONS)}."
     shape.wrong(where, f"{word!r} is not an action. {hint}")
     return None
+
+
+def refuse_reals(policy: ConfigPolicy, replacer: Replacer, problems: list[str]) -> None:
+    """Names are known with fakes: a denial that says a real would deny nothing."""
+    for text in policy.entries:
+        try:
+            check_fakes(text, replacer.stored_text)
+        except Invalid as error:
+            problems.append(f"{POLICIES}: {error}")
 
 
 def warn_of_strangers(policy: ConfigPolicy, servers: Collection[str], warnings: list[str]) -> None:

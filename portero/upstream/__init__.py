@@ -5,6 +5,7 @@ from portero.upstream.catalogue import Catalogue
 from portero.upstream.hooks import Notification, ServerRequest
 from portero.upstream.limits import DEFAULT, Limits
 from portero.upstream.listing import Listing
+from portero.upstream.masking import Masks
 from portero.upstream.names import Spelling
 from portero.upstream.offers import Prompt, Resource, Template, Tool
 from portero.upstream.shared import Shared
@@ -17,6 +18,7 @@ __all__ = [
     "Catalogue",
     "Limits",
     "Listing",
+    "Masks",
     "Notification",
     "Prompt",
     "Resource",

@@ -35,7 +35,14 @@ class Catalogue:
     """By upstream: its own names of the tools to list; None: all of them."""
     _tools_by_name: Mapping[str, Tool] = attrs.field(factory=dict, repr=False)
     _prompts_by_name: Mapping[str, Prompt] = attrs.field(factory=dict, repr=False)
+    _header_maps: Mapping[tuple[str, str], Mapping[tuple[str, ...], str]] = attrs.field(factory=dict, repr=False)
+    """By server and its own name of a tool: which arguments travel as headers."""
+    _resources_by_uri: Mapping[str, Resource] = attrs.field(init=False, repr=False)
     _index: Index | None = attrs.field(default=None, init=False, repr=False)
+
+    @_resources_by_uri.default
+    def _by_uri(self) -> Mapping[str, Resource]:
+        return {resource.uri: resource for resource in reversed(self.resources)}
 
     def resolve(self, name: str) -> Tool | None:
         """By ``server/tool``, ``server__tool`` or, where the server has no prefix, the tool's own name."""
@@ -47,11 +54,12 @@ class Catalogue:
     def owner(self, uri: str) -> str | None:
         """The upstream that a resource is read from: the one that lists it, else the first with a template for it.
 
-        ``uri`` may be a template itself, as completion names one: then it is that of whoever lists it.
+        ``uri`` has fakes in it. It may be a template itself, as completion names one: then it is that of
+        whoever lists it.
         """
-        for resource in self.resources:
-            if resource.uri == uri:
-                return resource.server
+        resource = self._resources_by_uri.get(uri)
+        if resource is not None:
+            return resource.server
         for template in self.templates:
             if template.uri_template == uri:
                 return template.server
@@ -59,6 +67,18 @@ class Catalogue:
             if fits(template.uri_template, uri):
                 return template.server
         return None
+
+    def address(self, server: str, uri: str) -> str | None:
+        """The upstream's own address of what it lists under ``uri``, a resource or a template."""
+        resource = self._resources_by_uri.get(uri)
+        if resource is not None and resource.server == server:
+            return resource.there
+        found = (one.there for one in self.templates if one.uri_template == uri and one.server == server)
+        return next(found, None)
+
+    def header_map(self, server: str, there: str) -> Mapping[tuple[str, ...], str]:
+        """Which arguments of a tool, by its upstream's own name of it, travel as headers."""
+        return self._header_maps.get((server, there), {})
 
     def counts(self, server: str) -> "Counts":
         """How much of each kind one upstream offers."""

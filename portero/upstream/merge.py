@@ -1,6 +1,7 @@
 """From the lists of all upstreams to one catalogue: what cannot have a name of its own is refused, with the reason."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -9,19 +10,24 @@ import msgspec
 
 from portero.domain.events import CatalogueChanged, CatalogueTool
 from portero.domain.ids import ReplicaId
+from portero.domain.replacement import Replacer
 from portero.settings import UpstreamConfig
 from portero.upstream import names, offers
 from portero.upstream.catalogue import Catalogue
 from portero.upstream.listing import Listing
+from portero.upstream.masking import Masks
 from portero.upstream.names import Spelling
 from portero.upstream.offers import Prompt, Resource, Template, Tool
 
 _OWN: Final = ("portero/", "portero__")
 """Portero's virtual tools; no upstream may stand in their place."""
 
-T = TypeVar("T")
+NO_MASKS: Final = Masks.of(Replacer.from_entries([]))
+_UNCLEAR: Final = "it stands for more than one, once real values are replaced; none is taken"
+
 Named = TypeVar("Named", Tool, Prompt)
 Placed = TypeVar("Placed", Resource, Template)
+Known = TypeVar("Known", Tool, Prompt, Resource, Template)
 _Names = tuple[tuple[Named, ...], dict[str, Named]]
 
 
@@ -41,31 +47,71 @@ class Section:
     listed: bool = False
     """Whether it was ever connected; before that, nothing is known of its tools."""
     mask: Callable[[str], str] = str
+    masks: Masks = NO_MASKS
+
+    @property
+    def listing(self) -> Listing:
+        """The definitions that were taken, without real values."""
+        return Listing(
+            *(
+                tuple(item.definition for item in items)
+                for items in (self.tools, self.resources, self.templates, self.prompts)
+            )
+        )
+
+    def within(self, listing: Listing) -> "Section":
+        """Only what is in ``listing``, which holds definitions of ``self.listing``."""
+
+        def kept(items: tuple[Known, ...], definitions: tuple[bytes, ...]) -> tuple[Known, ...]:
+            given = frozenset(definitions)
+            return tuple(item for item in items if item.definition in given)
+
+        return attrs.evolve(
+            self,
+            tools=kept(self.tools, listing.tools),
+            prompts=kept(self.prompts, listing.prompts),
+            resources=kept(self.resources, listing.resources),
+            templates=kept(self.templates, listing.templates),
+        )
 
 
-def section(config: UpstreamConfig, listing: Listing, mask: Callable[[str], str] = str) -> Section:
+def section(
+    config: UpstreamConfig, listing: Listing, mask: Callable[[str], str] = str, masks: Masks = NO_MASKS
+) -> Section:
+    """``masks`` says how what is listed is known here, ``mask`` hides real values and secrets in what is said of it."""
     dropped: list[str] = []
     name, prefix, remote = config.name, config.prefix, config.url is not None
 
-    def taken(items: Sequence[bytes], read: Callable[[bytes], T]) -> tuple[T, ...]:
+    def taken(items: Sequence[bytes], read: Callable[[bytes], Known]) -> tuple[Known, ...]:
         found = []
         for raw in items:
             try:
                 found.append(read(raw))
             except ValueError as error:
                 dropped.append(f"{_shown(_name_in(raw), mask)}: {mask(str(error))}")
-        return tuple(found)
+        unclear = _unclear(found)
+        dropped.extend(f"{_shown(each, mask)}: {_UNCLEAR}" for each in unclear)
+        return tuple(item for item in found if item.name not in unclear)
 
     return Section(
         config,
-        taken(listing.tools, lambda raw: offers.tool(name, raw, prefix=prefix, mask=mask, headers=remote)),
-        taken(listing.prompts, lambda raw: offers.prompt(name, raw, prefix=prefix)),
-        taken(listing.resources, lambda raw: offers.resource(name, raw)),
-        taken(listing.templates, lambda raw: offers.template(name, raw)),
+        taken(listing.tools, lambda raw: offers.tool(name, raw, masks, prefix=prefix, mask=mask, headers=remote)),
+        taken(listing.prompts, lambda raw: offers.prompt(name, raw, masks, prefix=prefix)),
+        taken(listing.resources, lambda raw: offers.resource(name, raw, masks)),
+        taken(listing.templates, lambda raw: offers.template(name, raw, masks)),
         tuple(dropped),
         True,
         mask,
+        masks,
     )
+
+
+def _unclear(found: Iterable[Known]) -> dict[str, None]:
+    """Names that stand for more than one thing, once real values are replaced: nobody could say which is meant."""
+    meanings: dict[str, set[str]] = defaultdict(set)
+    for item in found:
+        meanings[item.name].add(item.there)
+    return {name: None for name, theirs in meanings.items() if len(theirs) > 1}
 
 
 def merge(sections: Sequence[Section], version: int) -> Catalogue:
@@ -93,9 +139,10 @@ def merge(sections: Sequence[Section], version: int) -> Catalogue:
         placed((one for section in sections for one in section.resources), lambda one: one.uri),
         placed((one for section in sections for one in section.templates), lambda one: one.uri_template),
         {name: tuple(reasons) for name, reasons in dropped.items()},
-        {section.config.name: _pinned(section.config) for section in sections},
+        {section.config.name: _pinned(section) for section in sections},
         tools_by_name,
         prompts_by_name,
+        {(tool.server, tool.there): tool.header_map for tool in tools if tool.header_map},
     )
 
 
@@ -107,7 +154,7 @@ def warnings(section: Section) -> list[str]:
         if any(names.too_long(tool.spelled(spelling)) for spelling in Spelling)
     ]
     known = {tool.name for tool in section.tools}
-    pinned = _pinned(section.config) or frozenset()
+    pinned = _pinned(section) or frozenset()
     return found + [f"{section.config.name}: there is no tool {name!r} to pin" for name in sorted(pinned - known)]
 
 
@@ -157,11 +204,12 @@ def _collision(item: Named, spellings: set[str], owners: Mapping[str, Named], fo
     return None
 
 
-def _pinned(config: UpstreamConfig) -> frozenset[str] | None:
-    """Pins may be written with or without the server's name."""
+def _pinned(section: Section) -> frozenset[str] | None:
+    """Pins may be written with or without the server's name, and with real values in the place of fakes."""
+    config = section.config
     if config.pinned_tools is None:
         return None
-    return frozenset(name.removeprefix(f"{config.name}/") for name in config.pinned_tools)
+    return frozenset(section.mask(name.removeprefix(f"{config.name}/")) for name in config.pinned_tools)
 
 
 def _name_in(raw: bytes) -> str | None:
@@ -169,8 +217,8 @@ def _name_in(raw: bytes) -> str | None:
         found: Any = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         found = None
-    name = found.get("name", found.get("uri")) if isinstance(found, dict) else None
-    return name if isinstance(name, str) else None
+    names = [found.get(member) for member in ("uri", "uriTemplate", "name")] if isinstance(found, dict) else []
+    return next((name for name in names if isinstance(name, str)), None)
 
 
 def _shown(name: str | None, mask: Callable[[str], str]) -> str:

@@ -10,6 +10,7 @@ from portero.settings import UpstreamConfig
 from portero.upstream import merge
 from portero.upstream.catalogue import Catalogue
 from portero.upstream.listing import Listing
+from portero.upstream.masking import Masks
 from portero.upstream.reporting import Reporting
 from portero.upstream.shared import Share, Shared
 from portero.upstream.supervisor import Supervisor
@@ -27,12 +28,14 @@ class Offering:
         replica: ReplicaId,
         reporting: Reporting,
         *,
+        masks: Masks,
         share: Share | None,
         runs: Callable[[str], bool],
     ) -> None:
         self.catalogue = Catalogue()
         self.listeners: list[Callable[[Catalogue], None]] = []
         self._replica, self._reporting, self._share, self._runs = replica, reporting, share, runs
+        self._masks = masks
         self._sections = {config.name: merge.Section(config) for config in configs}
         if len(self._sections) < len(configs):
             raise ConfigError("Two servers in mcps.json have the same name. Give each its own.")
@@ -50,18 +53,19 @@ class Offering:
     def taken(self, supervisor: Supervisor, listing: Listing) -> Catalogue:
         """The catalogue with the lists of an upstream that runs here; ``publish`` it."""
         name, server = supervisor.config.name, supervisor.server
+        section = self._section(supervisor, listing)
         if self._share is not None and supervisor.config.single:
             watchable = server is not None and can_be_watched(server)
-            shared = self._shared[name] = self._share(name, listing, watchable)
-            listing = shared.listing
-        return self._merged(supervisor, listing)
+            shared = self._shared[name] = self._share(name, section.listing, watchable)
+            section = section.within(shared.listing)
+        return self._merged(section)
 
     def adopt(self, supervisor: Supervisor, shared: Shared) -> None:
         """Publishes what another replica says of an upstream that it runs, unless that is known already."""
         name = supervisor.config.name
         if name not in self._shared or self._shared[name].key != shared.key:
             self._shared[name] = shared
-            self.publish(self._merged(supervisor, shared.listing))
+            self.publish(self._merged(self._section(supervisor, shared.listing)))
 
     def publish(self, catalogue: Catalogue) -> None:
         before, self.catalogue = self.catalogue, catalogue
@@ -75,10 +79,15 @@ class Offering:
         for listener in list(self.listeners):
             listener(catalogue)
 
-    def _merged(self, supervisor: Supervisor, listing: Listing) -> Catalogue:
+    def _section(self, supervisor: Supervisor, listing: Listing) -> merge.Section:
+        """What goes to other replicas is kept beside the log, so there are no secrets in it either."""
+        masks = self._masks if supervisor.config.single else self._masks.alone
+        return merge.section(supervisor.config, listing, supervisor.mask, masks)
+
+    def _merged(self, section: merge.Section) -> Catalogue:
         """A lost upstream keeps its tools: calls to them say so, and nobody's list of tools flickers."""
-        section = merge.section(supervisor.config, listing, supervisor.mask)
-        self._sections[supervisor.config.name] = section
+        name = section.config.name
+        self._sections[name] = section
         for warning in merge.warnings(section):
-            log.warning("catalogue", upstream=supervisor.config.name, warning=warning)
+            log.warning("catalogue", upstream=name, warning=warning)
         return merge.merge(list(self._sections.values()), self.catalogue.version + 1)

@@ -1,4 +1,8 @@
-"""What an upstream offers, one value each: tools, prompts, resources and resource templates."""
+"""What an upstream offers, one value each: tools, prompts, resources and resource templates.
+
+Names, addresses and definitions have fakes in the place of real values. What a thing is really called is ``there``,
+which is for its upstream only: it is left out of every repr, and stands on no log.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,6 +14,7 @@ from msgspec import Raw
 
 from portero.domain.values import ToolFacts
 from portero.upstream import names
+from portero.upstream.masking import Masks
 from portero.upstream.names import Spelling
 
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -17,11 +22,12 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 
 @attrs.frozen(eq=False)
 class _Named:
-    """A tool or a prompt. ``definition``: the upstream's JSON as it came."""
+    """A tool or a prompt. ``definition``: the upstream's JSON as it came, but for real values."""
 
     server: str
     name: str
-    """The upstream's own name."""
+    """The upstream's own name, but for real values."""
+    there: str = attrs.field(repr=False)
     definition: bytes = attrs.field(repr=False)
     title: str | None = attrs.field(repr=False)
     description: str = attrs.field(repr=False)
@@ -74,14 +80,26 @@ class Prompt(_Named):
 class Resource:
     server: str
     uri: str
+    there: str = attrs.field(repr=False)
     definition: bytes = attrs.field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What it is known by."""
+        return self.uri
 
 
 @attrs.frozen(eq=False)
 class Template:
     server: str
     uri_template: str
+    there: str = attrs.field(repr=False)
     definition: bytes = attrs.field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What it is known by."""
+        return self.uri_template
 
 
 class _Annotations(msgspec.Struct):
@@ -117,24 +135,32 @@ _template = msgspec.json.Decoder(_Template)
 
 
 def tool(
-    server: str, raw: bytes, *, prefix: bool = True, mask: Callable[[str], str] = str, headers: bool = False
+    server: str,
+    raw: bytes,
+    masks: Masks,
+    *,
+    prefix: bool = True,
+    mask: Callable[[str], str] = str,
+    headers: bool = False,
 ) -> Tool:
-    """``mask`` hides real values in what goes on the log; ``headers``: some arguments may travel as headers, too.
+    """``mask`` hides secrets in what goes on the log; ``headers``: some arguments may travel as headers, too.
 
     Raises ``ValueError`` with the reason why it is not taken.
     """
     found = _read(_definition, raw)
-    _check(names.refusal_of_tool(found.name))
-    hints = _hints(found.annotations)
-    schema = found.inputSchema if isinstance(found.inputSchema, dict) else {}
+    name, definition, shown = _known(masks, _definition, raw, "name", found.name)
+    _check(names.refusal_of_tool(name))
+    hints = _hints(shown.annotations)
+    schema = shown.inputSchema if isinstance(shown.inputSchema, dict) else {}
     properties = schema.get("properties")
-    title = _text(found.title) or _text(hints.title)
+    title = _text(shown.title) or _text(hints.title)
     return Tool(
         server,
+        name,
         found.name,
-        raw,
+        definition,
         title,
-        _text(found.description) or "",
+        _text(shown.description) or "",
         prefix,
         facts=ToolFacts(
             title=mask(title) if title is not None else None,
@@ -142,32 +168,48 @@ def tool(
             destructive=_flag(hints.destructiveHint),
             idempotent=_flag(hints.idempotentHint),
             open_world=_flag(hints.openWorldHint),
-            definition=_digest(raw),
+            definition=_digest(definition),
         ),
-        has_output_schema=bytes(found.outputSchema) not in (b"", b"null"),
+        has_output_schema=bytes(shown.outputSchema) not in (b"", b"null"),
         parameters=tuple(properties) if isinstance(properties, dict) else (),
-        header_map=_header_map(raw, schema, strict=headers),
+        header_map=_header_map(raw, found.inputSchema if isinstance(found.inputSchema, dict) else {}, strict=headers),
     )
 
 
-def prompt(server: str, raw: bytes, *, prefix: bool = True) -> Prompt:
+def prompt(server: str, raw: bytes, masks: Masks, *, prefix: bool = True) -> Prompt:
     """Raises ``ValueError`` with the reason why it is not taken."""
     found = _read(_definition, raw)
-    _check(names.refusal(found.name))
-    return Prompt(server, found.name, raw, _text(found.title), _text(found.description) or "", prefix)
+    name, definition, shown = _known(masks, _definition, raw, "name", found.name)
+    _check(names.refusal(name))
+    return Prompt(server, name, found.name, definition, _text(shown.title), _text(shown.description) or "", prefix)
 
 
-def resource(server: str, raw: bytes) -> Resource:
+def resource(server: str, raw: bytes, masks: Masks) -> Resource:
     """Raises ``ValueError`` with the reason why it is not taken; so does ``template``."""
-    uri = _read(_resource, raw).uri
+    found = _read(_resource, raw)
+    _check(names.refusal_of_address(found.uri))
+    uri, definition, _ = _known(masks, _resource, raw, "uri", found.uri)
     _check(names.refusal_of_address(uri))
-    return Resource(server, uri, raw)
+    return Resource(server, uri, found.uri, definition)
 
 
-def template(server: str, raw: bytes) -> Template:
-    uri = _read(_template, raw).uriTemplate
-    _check(names.refusal_of_address(uri))
-    return Template(server, uri, raw)
+def template(server: str, raw: bytes, masks: Masks) -> Template:
+    found = _read(_template, raw)
+    _check(names.refusal_of_address(found.uriTemplate))
+    masks.template(found.uriTemplate)
+    uri, definition, _ = _known(masks, _template, raw, "uriTemplate", found.uriTemplate)
+    return Template(server, uri, found.uriTemplate, definition)
+
+
+def _known(
+    masks: Masks, decoder: msgspec.json.Decoder[Any], raw: bytes, member: str, given: str
+) -> tuple[str, bytes, Any]:
+    """What a thing is known by, and its definition as it is shown, read too. ``member`` of it is ``given``."""
+    name, definition = masks.name(given), masks.definition(raw)
+    shown = _read(decoder, definition)
+    if getattr(shown, member) != name:
+        raise ValueError("its definition says another name once real values are replaced")
+    return name, definition, shown
 
 
 def _read(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
@@ -186,9 +228,12 @@ def _hints(annotations: Any) -> _Annotations:
     return msgspec.convert(annotations, _Annotations) if isinstance(annotations, dict) else _Annotations()
 
 
-def _digest(raw: bytes) -> str:
-    """The same for the same definition, in whatever order its members come: key order has no meaning."""
-    return hashlib.sha256(msgspec.json.encode(msgspec.json.decode(raw), order="sorted")).hexdigest()
+def _digest(definition: bytes) -> str:
+    """The same for the same definition, in whatever order its members come: key order has no meaning.
+
+    Of what is shown, because it stands on the log, where a real value in it could be found by trying.
+    """
+    return hashlib.sha256(msgspec.json.encode(msgspec.json.decode(definition), order="sorted")).hexdigest()
 
 
 def _header_map(raw: bytes, schema: dict[str, Any], *, strict: bool) -> dict[tuple[str, ...], str]:

@@ -20,8 +20,7 @@ from portero.upstream.hooks import Notification, OnRequest
 from portero.upstream.limits import DEFAULT, Limits
 from portero.upstream.link import Link
 from portero.upstream.listing import Listing
-from portero.upstream.masking import masker
-from portero.upstream.names import canonical
+from portero.upstream.masking import Masks, masker
 from portero.upstream.offering import Offering
 from portero.upstream.permit import Permit
 from portero.upstream.reporting import Reporting
@@ -36,10 +35,10 @@ log = structlog.get_logger("portero.upstream")
 class Upstreams:
     """``on_event`` gets the upstream's name and the event, only when something really changed.
 
-    ``mask`` hides real values in texts; ``on_request`` answers what servers ask (without it they are refused), and
-    ``on_notification`` gets what they say beside progress. ``capabilities``: what we declare to them, as JSON.
-    ``share`` gets what a server offers of which there is one instance, when it runs here: its lists, and whether it
-    tells of changes to resources. It returns that as other replicas will see it.
+    ``mask`` hides real values in texts, ``masks`` in what they offer; ``on_request`` answers what servers ask (without
+    it they are refused), and ``on_notification`` gets what they say beside progress. ``capabilities``: what we declare
+    to them, as JSON. ``share`` gets what a server offers of which there is one instance, when it runs here: its lists,
+    and whether it tells of changes to resources. It returns that as other replicas will see it.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class Upstreams:
         replica: ReplicaId,
         on_event: Callable[[str, UpstreamEvent], None],
         mask: Callable[[str], str],
+        masks: Masks,
         on_request: OnRequest | None = None,
         on_notification: Callable[[Notification], None] = lambda _: None,
         capabilities: bytes = b"{}",
@@ -61,7 +61,9 @@ class Upstreams:
         self._on_request, self._on_notification = on_request, on_notification
         self._capabilities, self._mask = capabilities, mask
         self._reporting = Reporting(replica, on_event)
-        self._offering = Offering(configs, replica, self._reporting, share=share, runs=lambda name: name in self._tasks)
+        self._offering = Offering(
+            configs, replica, self._reporting, masks=masks, share=share, runs=lambda name: name in self._tasks
+        )
         self._offering.listeners.append(self._new_catalogue)
         self._supervisors: dict[str, Supervisor] = {}
         for config in configs:
@@ -235,7 +237,7 @@ class Upstreams:
                 self._limits,
                 mask=mask,
                 capabilities=self._capabilities,
-                header_map=lambda tool: self._header_map(config.name, tool),
+                header_map=lambda tool: dict(self.catalogue.header_map(config.name, tool)),
                 on_notification=self._on_notification,
                 on_request=self._on_request,
                 watching=supervisor.watching,
@@ -255,10 +257,6 @@ class Upstreams:
         if (before := self._supervisors.get(config.name)) is not None:
             supervisor.watching = before.watching
         return supervisor
-
-    def _header_map(self, upstream: str, tool: str) -> dict[tuple[str, ...], str]:
-        found = self.catalogue.resolve(canonical(upstream, tool))
-        return dict(found.header_map) if found is not None else {}
 
     def _connected(self, supervisor: Supervisor, server: Server, listing: Listing) -> None:
         name = supervisor.config.name

@@ -105,3 +105,14 @@ def test_replay_notices_an_event_that_is_gone(home: Home) -> None:
     ran = home.run("replay")
     assert ran.code == 1
     assert "missing" in ran.err
+
+
+def test_a_pattern_that_says_a_real_value_is_not_put_on_the_log(home: Home) -> None:
+    home.configure(replacements={"replacements": [{"fake": "Jane Roe", "real": "${WHO}", "bidirectional": True}]})
+    home.extra["WHO"] = "Maria Real"
+    for command in (("deny",), ("allow",), ("grant",)):
+        ran = home.run(*command, "mail/send_to_Maria Real", *(["1h"] if command == ("grant",) else []))
+        assert ran.code == 2
+        assert "Write 'mail/send_to_Jane Roe'." in ran.err
+    assert home.run("rules", "--json").json["count"] == 0
+    assert home.run("deny", "mail/send_to_Jane Roe").code == 0

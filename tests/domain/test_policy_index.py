@@ -4,7 +4,8 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from portero.domain.ids import Millis
-from portero.domain.policy import ConfigPolicy, PolicyIndex, decide_policy
+from portero.domain.policy import ConfigPolicy, decide_policy
+from portero.domain.policy_index import PolicyIndex
 from portero.domain.values import Action
 from tests.domain.standing import grant, rule
 from tests.domain.stories import HOUR, MINUTE, NOW
@@ -107,3 +108,11 @@ def test_an_endless_name_is_decided_each_time_and_not_kept():
     for _ in range(3):
         assert decide(index, name, rules=rules).action is Action.ALLOW
     assert rules.read == 3
+
+
+def test_a_rule_from_before_names_had_fakes_is_read_with_the_fake():
+    index = PolicyIndex(CONFIG, lambda text: text.replace("real", "fake").replace("odd", "\n"))
+    rules = [rule("a/real", Action.DENY), rule("a/odd", Action.DENY)]
+    assert decide(index, "a/fake", rules=rules).action is Action.DENY
+    assert decide(index, "a/real", rules=rules).action is Action.ALLOW
+    assert decide(index, "a/odd", rules=rules).action is Action.DENY

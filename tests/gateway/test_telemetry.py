@@ -11,6 +11,7 @@ import structlog
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from portero import telemetry
+from portero.domain.replacement import Entry, Replacer
 from portero.errors import ConfigError
 from portero.telemetry import Sample, UpstreamSample
 from portero.telemetry.logs import configure_logging
@@ -46,6 +47,19 @@ async def test_a_call_is_a_span_under_its_clients_own() -> None:
     assert call.trace == f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-01"
     assert span.resource.attributes["service.instance.id"] == "r1"
     assert not telemetry.tracing()
+
+
+async def test_a_span_names_no_real_value() -> None:
+    exporter = InMemorySpanExporter()
+    stop = telemetry.start_tracing(exporter, replica="r1", version="1")
+    try:
+        replacer = Replacer.from_entries([Entry("NAME", "Tessa")])
+        async with open_house(replacer=replacer) as house, house.caller(modern=True) as caller:
+            await caller.rpc("resources/read", {"uri": "made://Tessa/notes"})
+    finally:
+        stop()
+    (span,) = [span for span in exporter.get_finished_spans() if span.name == telemetry.SPAN_CALL]
+    assert span.attributes == {"portero.tool": "fixture/resource:made://NAME/notes"}
 
 
 @pytest.mark.parametrize("trace", ["nonsense", "", 7, None, {"a": 1}])

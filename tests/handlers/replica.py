@@ -32,7 +32,7 @@ from portero.log import Follower, Log, RecordedEvent, Timers, WorkQueue
 from portero.log.limits import Limits
 from portero.settings import UpstreamConfig
 from portero.upstream import Limits as UpstreamLimits
-from portero.upstream import Upstreams
+from portero.upstream import Masks, Upstreams
 from projections import View
 from projections.limits import Limits as ViewLimits
 from tests.log.support import everything, opened, until
@@ -182,7 +182,12 @@ async def open_replica(
         core = Core(log, view, config, replacer or Replacer.from_entries([]), clock, **core_options)
         worker = UpstreamConfig("up", sys.executable, (str(WORKER), str(notes)), timeout_seconds=timeout_seconds)
         upstreams = Upstreams(
-            [worker], replica=log.replica, on_event=lambda *_: None, mask=core.replacer.mask_text, limits=QUICK
+            [worker],
+            replica=log.replica,
+            on_event=lambda *_: None,
+            mask=core.replacer.mask_text,
+            masks=Masks.of(core.replacer),
+            limits=QUICK,
         )
         runner = Runner(core, upstreams)
         view.subscribe(runner.seen, CallCancelled)

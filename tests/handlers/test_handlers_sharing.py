@@ -7,10 +7,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from handlers import sharing
+from handlers.outcomes import Done
 from portero.domain.replacement import Entry, Replacer
-from portero.domain.values import Action
+from portero.domain.values import Action, Kind
 from tests.handlers.cluster import Member, definitions, open_member
-from tests.log.support import until
+from tests.log.support import everything, until
 from tests.stores import Place
 
 REPLACER = Replacer.from_entries(
@@ -109,7 +110,7 @@ async def test_only_fakes_and_no_secrets_are_kept_and_all_know_the_same_all_the_
     async with open_member(valkey, notes, **options) as one, open_member(valkey, notes, name="r2", **options) as two:  # type: ignore[arg-type] # passed on
         await one.owner()
         await same(one, two)
-        assert b"Maria Real" in one.upstreams.catalogue.tools[0].definition, "in memory it is what the server said"
+        assert b"Maria" not in one.upstreams.catalogue.tools[0].definition, "nor is it where the server runs"
         known = two.view.upstreams.catalogue("up")
         assert known is not None
         assert known.lists is not None
@@ -119,6 +120,32 @@ async def test_only_fakes_and_no_secrets_are_kept_and_all_know_the_same_all_the_
         assert "Jane Roe" in said
         assert not any(real in said for real in ("Maria", "rk_live", "s3cr3t"))
         assert (await two.done("echo", text="Jane Roe"))["content"][0]["text"] == "Jane Roe"
+
+
+async def test_only_who_runs_it_knows_what_its_tools_are_really_called(valkey: Place, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    renamed = Replacer.from_entries([Entry("say", "echo"), Entry("welcome", "greet"), Entry("here", "up/one")])
+    file = tmp_path / "definitions-of-two.json"
+    file.write_text('[{"name": "echo"}, {"name": "keep_up/one"}, {"name": "keep_here"}]')
+    options = {"flags": ("--definitions", str(file)), "replacer": renamed}
+    async with open_member(valkey, notes, **options) as one, open_member(valkey, notes, name="r2", **options) as two:  # type: ignore[arg-type] # passed on
+        await one.owner()
+        await same(one, two)
+        for member in (two, one):
+            assert [tool.name for tool in member.upstreams.catalogue.tools] == ["say"], "two are not to be told apart"
+            assert (await member.done("say", text="hello"))["content"][0]["text"] == "hello"
+            got = await member.requests.call(member.request("welcome", kind=Kind.PROMPT))
+            assert isinstance(got, Done), got
+            read = await member.requests.call(member.request("made://here", kind=Kind.RESOURCE))
+            assert isinstance(read, Done), read
+        assert [tool.there for tool in one.upstreams.catalogue.tools] == ["echo"]
+        assert [tool.there for tool in two.upstreams.catalogue.tools] == ["say"]
+        for member in (one, two):
+            assert member.upstreams.catalogue.owner("made://here") == "up"
+        dropped = two.view.upstreams.catalogue("up").dropped  # type: ignore[union-attr] # it is known
+        assert dropped == ("keep_here: it stands for more than one, once real values are replaced; none is taken",)
+        kept = str(await everything(one.log))
+        assert not any(real in kept for real in ("echo", "greet", "up/one"))
 
 
 async def test_what_is_too_much_is_left_out_for_all_and_said(

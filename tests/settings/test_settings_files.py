@@ -107,6 +107,21 @@ def test_a_policy_or_client_that_lacks_a_variable_is_a_problem(place: Place) -> 
 # --- policies.json -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("text", ["mail/send_to_Maria Real", "mail/*MARIA REAL*", "mail/resource:box://Maria%20Real/*"])
+def test_a_policy_that_says_a_real_value_is_a_mistake_that_says_how_to_write_it(place: Place, text: str) -> None:
+    entry = {"fake": "Jane Roe", "real": "${NAME}", "bidirectional": True, "caseSensitive": False}
+    said = place.problem(
+        {"NAME": "Maria Real"},
+        policies={"policies": {text: "deny", "mail/send_to_Jane Roe": "deny"}},
+        replacements={"replacements": [entry]},
+    )
+    assert said.startswith(
+        "policies.json: The pattern holds a real value, and names are known with its fake. Write 'mail/"
+    )
+    assert "Jane" in said
+    assert "maria" not in said.lower()
+
+
 def test_policies_are_read_as_they_are_written(place: Place) -> None:
     servers = {"mcps": [{"name": "a", "command": "x"}]}
     policies = {"policies": {"a/*": "allow", "a/b": "deny", "*": "require-approval"}, "defaultPolicy": "deny"}

@@ -33,7 +33,7 @@ from portero.settings import Secret, TelegramSettings
 from portero.telegram.bot import Bot
 from portero.telegram.cards import CARD
 from portero.telegram.pace import Pace, Rate
-from portero.upstream import Upstreams
+from portero.upstream import Masks, Upstreams
 from projections import View
 from tests.gateway.house import fixture
 from tests.stores import Place
@@ -202,7 +202,13 @@ async def running(
         core = Core(log, view, policy, REPLACER, clock=clock, approval_ms=approval_ms)
         decisions = Decisions(core)
         presence = Presence(core)
-        ups = Upstreams([fixture(effects)], replica=log.replica, on_event=presence.upstream, mask=REPLACER.mask_text)
+        ups = Upstreams(
+            [fixture(effects)],
+            replica=log.replica,
+            on_event=presence.upstream,
+            mask=REPLACER.mask_text,
+            masks=Masks.of(REPLACER),
+        )
         runner = Runner(core, ups)
         executions = Executions(core, runner, ups, Inquiries(core))
         pace = Pace(private=FAST, group=FAST, overall=FAST)

@@ -11,8 +11,9 @@ from typing import Any
 
 from portero.domain.events import UpstreamEvent
 from portero.domain.ids import ReplicaId
+from portero.domain.replacement import Replacer
 from portero.settings import UpstreamConfig
-from portero.upstream import Limits, Spelling, State, Upstreams, UpstreamStatus
+from portero.upstream import Limits, Masks, Spelling, State, Upstreams, UpstreamStatus
 
 SERVERS = Path(__file__).parent.parent / "servers"
 QUICK = Limits(
@@ -31,7 +32,11 @@ class Running(Upstreams):
 
     def __init__(self, *configs: UpstreamConfig, **more: Any) -> None:
         self.events: list[tuple[str, UpstreamEvent]] = []
-        options: dict[str, Any] = {"mask": lambda text: text.replace("REAL", "FAKE"), "limits": QUICK} | more
+        options: dict[str, Any] = {
+            "mask": lambda text: text.replace("REAL", "FAKE"),
+            "masks": Masks.of(Replacer.from_entries([])),
+            "limits": QUICK,
+        } | more
         super().__init__(configs, replica=REPLICA, on_event=lambda *said: self.events.append(said), **options)
 
     async def call(self, upstream: str, tool: str, arguments: Mapping[str, Any] | None = None, **more: Any) -> Any:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portero.domain.replacement import Entry, Replacer
 from portero.settings import UpstreamConfig
-from portero.upstream import Catalogue, Spelling, merge, names
+from portero.upstream import Catalogue, Masks, Spelling, merge, names
 from portero.upstream.listing import Listing
 from portero.upstream.templates import fits
 
@@ -91,6 +92,15 @@ def test_pinned_and_lately_used_tools_are_listed_and_the_rest_stays_callable() -
     assert [tool.canonical for tool in found.listed()] == ["pins/b", "pins/c", "all/d"]
     assert [tool.canonical for tool in found.listed(["pins/a", "gone/x"])] == ["pins/a", "pins/b", "pins/c", "all/d"]
     assert found.resolve("none/e") is not None
+
+
+def test_a_pin_may_say_the_real_value_and_is_not_told_of() -> None:
+    masks = Masks.of(Replacer.from_entries([Entry("FAKE", "REAL")]))
+    config = UpstreamConfig("f", "x", pinned_tools=("send_REAL", "f/read_FAKE", "gone_REAL"))
+    tools = tuple(json.dumps({"name": name}).encode() for name in ("send_REAL", "read_REAL", "other"))
+    found = merge.section(config, Listing(tools), masks.replacer.mask_text, masks)
+    assert [tool.canonical for tool in merge.merge([found], 1).listed()] == ["f/send_FAKE", "f/read_FAKE"]
+    assert merge.warnings(found) == ["f: there is no tool 'gone_FAKE' to pin"]
 
 
 def test_a_definition_has_one_digest_whatever_the_order_of_its_members() -> None:

@@ -12,6 +12,7 @@ from portero.cli.times import clock, now
 from portero.cli.words import marks, reason_words
 from portero.domain.patterns import Pattern
 from portero.domain.policy import FOREVER, Verdict, decide_policy
+from portero.domain.policy_index import renamed
 from portero.domain.values import Action
 from portero.errors import Invalid
 
@@ -45,7 +46,7 @@ def explain(tool: str, client: str | None, out: Output) -> None:
             tool,
             client,
             config=settings.policy,
-            rules=view.rules,
+            rules=renamed(view.rules, settings.replacer.stored_text),
             grants=view.grants,
             locked=view.locked is not None,
             now=now(),

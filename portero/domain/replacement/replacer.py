@@ -110,6 +110,10 @@ class Replacer:
         """The same for plain text, such as error messages and lines of a log."""
         return replace_string(text, self._shown) if self._entries else text
 
+    def stored_text(self, text: str) -> str:
+        """As ``to_fake_stored`` for plain text, such as the pattern of a rule."""
+        return replace_string(text, self._stored) if self._entries else text
+
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where the fakes stand in a string that ``to_real`` will replace: (start, end) in characters."""
         return [(match.start, match.end) for match in self._real.matches(text)] if self._entries else []

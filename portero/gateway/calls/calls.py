@@ -166,7 +166,8 @@ class Calls:
         return answer
 
     async def _traced(self, call: CallRequest) -> Answer:
-        tool = policy_name(call.kind, call.upstream, call.name)
+        """The address of a resource is the client's own text."""
+        tool = self._services.core.replacer.stored_text(policy_name(call.kind, call.upstream, call.name))
         with span(SPAN_CALL, parent=call.trace, kind=SpanKind.SERVER, attributes={"portero.tool": tool}):
             return await self._services.requests.call(replace(call, trace=traceparent()))
 

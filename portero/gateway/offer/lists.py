@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Sequence
 
 import attrs
-import msgspec
-from msgspec import Raw
 
 from portero.domain.ids import ClientId
 from portero.domain.values import Action
@@ -15,8 +13,6 @@ from portero.gateway.offer.pages import Pages
 from portero.gateway.offer.virtual import VirtualTools
 from portero.gateway.services import Services, may_ask
 from portero.upstream import Spelling, Tool
-
-_members = msgspec.json.Decoder(dict[str, Raw])
 
 
 @attrs.frozen
@@ -76,21 +72,9 @@ class ToolLists:
                 promised = not (knows_tasks or may_ask(verdict))
                 if promised and tool.has_output_schema:
                     services.promised.add((client, tool.canonical))
-                placed[tool.spelled(Spelling.SLASH)] = self._body(tool, output_schema=knows_tasks or promised)
+                placed[tool.spelled(Spelling.SLASH)] = tool.listing(
+                    services.spelling, output_schema=knows_tasks or promised
+                )
         places = sorted(placed)
         bodies = tuple(placed[place] for place in places)
         return Listing(tuple(places), bodies, hashlib.sha256(b"\n".join(bodies)).digest())
-
-    def _body(self, tool: Tool, *, output_schema: bool) -> bytes:
-        services = self._services
-        body = tool.listing(services.spelling, output_schema=output_schema)
-        return with_name(services.core.replacer.to_fake_result(body), body)
-
-
-def with_name(replaced: bytes, body: bytes) -> bytes:
-    """A definition after replacement, under the name that it had before: that is how it can be called."""
-    if replaced == body:
-        return body
-    members = _members.decode(replaced)
-    members["name"] = _members.decode(body)["name"]
-    return msgspec.json.encode(members)

@@ -12,10 +12,9 @@ from portero.domain.ids import ClientId
 from portero.domain.mcp import PROMPTS_CHANGED, RESOURCES_CHANGED, TOOLS_CHANGED
 from portero.domain.patterns import policy_name
 from portero.domain.values import Action, Kind
-from portero.gateway import wire
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
-from portero.gateway.offer.lists import ToolLists, with_name
+from portero.gateway.offer.lists import ToolLists
 from portero.gateway.offer.pages import Pages
 from portero.gateway.services import Services
 from portero.upstream import Spelling
@@ -71,14 +70,13 @@ class Offered:
         return self._shown(client, "resources").digest + self._shown(client, "resourceTemplates").digest
 
     def owner(self, uri: str) -> str | None:
-        """The upstream of a resource. Clients know URIs with placeholders; the catalogue knows the real ones.
+        """The upstream of a resource, by its URI as it is stored: with fakes, also where a client sends a real.
 
         None also of an address that is too long to be one: it would stand on the log, and be compared with policies.
         """
         if len(uri) > LONGEST:
             return None
-        real = _text.decode(self._services.core.replacer.to_real(wire.encode(uri)))
-        return self._services.upstreams.catalogue.owner(real)
+        return self._services.upstreams.catalogue.owner(self._services.core.replacer.stored_text(uri))
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
@@ -98,7 +96,7 @@ class Offered:
         for server, name, place, body in items():
             verdict = services.verdict_for_lists(policy_name(kind, server, name), client)
             if verdict.action is not Action.DENY:
-                placed.setdefault(place, body)
+                placed[place] = body
         places = sorted(placed)
         bodies = tuple(placed[place] for place in places)
         shown = Shown(tuple(places), bodies, hashlib.sha256(b"\n".join(bodies)).digest())
@@ -108,23 +106,12 @@ class Offered:
     def _prompts(self) -> Items:
         for prompt in self._services.upstreams.catalogue.prompts:
             body = prompt.listing(self._services.spelling)
-            shown = with_name(self._services.core.replacer.to_fake_result(body), body)
-            yield prompt.server, prompt.name, prompt.spelled(Spelling.SLASH), shown
+            yield prompt.server, prompt.name, prompt.spelled(Spelling.SLASH), body
 
     def _resources(self) -> Items:
         for resource in self._services.upstreams.catalogue.resources:
-            yield self._item(resource.server, resource.uri, resource.definition)
+            yield resource.server, resource.uri, resource.uri, resource.definition
 
     def _templates(self) -> Items:
         for template in self._services.upstreams.catalogue.templates:
-            yield self._item(template.server, template.uri_template, template.definition)
-
-    def _item(self, server: str, uri: str, definition: bytes) -> tuple[str, str, str, bytes]:
-        """Policies and cursors know URIs as they are stored: with fakes in the place of reals.
-
-        Two that are the same to a client, a real one and one that has the fake in it, are one item to it: it could not
-        say which of them it wants.
-        """
-        replacer = self._services.core.replacer
-        stored = _text.decode(replacer.to_fake_stored(wire.encode(uri)))
-        return server, stored, stored, replacer.to_fake_result(definition)
+            yield template.server, template.uri_template, template.uri_template, template.definition

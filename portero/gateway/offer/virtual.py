@@ -53,7 +53,7 @@ class _List(msgspec.Struct):
 
 
 class _Definition(msgspec.Struct):
-    """What a search shows of a tool, as the upstream wrote it."""
+    """What a search shows of a tool, as the upstream wrote it, but for real values."""
 
     title: str | None = None
     description: str | None = None
@@ -113,7 +113,7 @@ class VirtualTools:
 
     def _found(self, request: Request, tool: Tool) -> dict[str, Any]:
         services = self._services
-        definition = _definition.decode(services.core.replacer.to_fake_result(tool.definition))
+        definition = _definition.decode(tool.definition)
         shown: dict[str, Any] = {
             "name": tool.spelled(services.spelling),
             "description": definition.description or "",
