@@ -22,6 +22,8 @@ log = structlog.get_logger("portero.upstream")
 MAX_LATE: Final = 1024
 """Abandoned calls whose answer would still be recognised; the oldest is forgotten first."""
 
+MAX_DIGITS: Final = 18
+
 
 class _Progress(msgspec.Struct, gc=False):
     progressToken: int | str | None = None  # noqa: N815 - the protocol's spelling
@@ -175,8 +177,8 @@ class Peer:
 
     def _answered(self, message: Envelope, data: bytes, origin: Call | None) -> None:
         identity, error = message.id, jsonrpc.error_of(message)
-        if isinstance(identity, str) and identity.isdecimal():
-            identity = int(identity)  # some servers give a number back as a string
+        if isinstance(identity, str):
+            identity = _number(identity)
         elif identity is None and error is not None and origin is not None:
             identity = origin.id  # refused before its id was read
         if not isinstance(identity, int) or not (message.result or error):
@@ -259,9 +261,9 @@ class Peer:
         except msgspec.DecodeError:
             self._garbage(params)
             return
-        if isinstance(token, str) and token.isdecimal():
-            token = int(token)
-        call = self._calls.get(token) if isinstance(token, int) else None
+        if isinstance(token, str):
+            token = _number(token)
+        call = self._calls.get(token) if token is not None else None
         if call is None:
             return  # of a call that has ended: progress may cross the answer
         call.alive(self._loop.time())
@@ -287,3 +289,8 @@ class Peer:
         if self.garbage <= 10 or self.garbage % 1000 == 0:  # a server that prints there may print a lot
             text = self._mask(data[:16384].decode(errors="replace"))[:200]
             log.warning("not a JSON-RPC message", upstream=self.name, count=self.garbage, text=text)
+
+
+def _number(text: str) -> int | None:
+    """Some servers give a number of ours back as a text; none of ours has more digits, and Python reads no more."""
+    return int(text) if len(text) <= MAX_DIGITS and text.isascii() and text.isdecimal() else None

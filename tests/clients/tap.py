@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 import threading
 from typing import Any, Self
 
@@ -35,7 +36,7 @@ class Tap:
         self._asked: list[bytearray] = []
         self._answered: list[bytearray] = []
         self._writers: list[asyncio.StreamWriter] = []
-        self._copying: list[Any] = []
+        self._connected: set[asyncio.Task[None]] = set()
         self._listening = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
@@ -61,20 +62,36 @@ class Tap:
         return [request for stream in list(self._asked) for request in _requests(bytes(stream))]
 
     async def _serve(self) -> None:
+        """Not with asyncio's own server: a connection that comes as that is closed is never closed itself."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._listening.set()
-        await self._stop.wait()
-        server.close()
-        for writer in self._writers:
-            writer.close()
-        await asyncio.gather(*self._copying)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setblocking(False)
+            self.port = listening.getsockname()[1]
+            self._loop.add_reader(listening, self._accept, listening)
+            self._listening.set()
+            await self._stop.wait()
+            self._loop.remove_reader(listening)
+        while self._connected:
+            for writer in self._writers:
+                writer.close()
+            await asyncio.wait(self._connected, timeout=0.1)  # some may only now be opening their other half
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._copying.append(asyncio.current_task())
-        there, back = await asyncio.open_connection("127.0.0.1", self._to)
-        self._writers += [writer, back]
+    def _accept(self, listening: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            connection, _ = listening.accept()
+            task = self._loop.create_task(self._connect(connection))
+            self._connected.add(task)
+            task.add_done_callback(self._connected.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        self._writers.append(writer)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:
+            writer.close()
+            return
+        self._writers.append(back)
         asked, answered = bytearray(), bytearray()
         self._asked.append(asked)
         self._answered.append(answered)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,8 +13,11 @@ from portero.errors import Invalid, RpcError
 from portero.gateway import wire
 from portero.gateway.calls.taskids import parse_task_id
 from portero.gateway.exchange import disorder, eras
+from portero.gateway.exchange.request import Request
+from portero.gateway.http.auth import Clients, Credential, token_digest
 from portero.gateway.http.bodies import Accepts, is_json
 from portero.gateway.http.origin import Origins
+from portero.gateway.offer.pages import Pages
 from portero.gateway.sealing import Sealer
 from tests.fuzz.target import CUT, Unreadable, outcome, parts, reads, target
 
@@ -168,6 +172,51 @@ def admission(data: bytes) -> None:
 
 
 SEALER = Sealer(b"of these tests")
+CLIENTS = Clients([Credential(ClientId("c"), token_digest(b"token"))])
+PAGES = Pages(SEALER, 3)
+CURSOR = PAGES.cursor("tools", ClientId("c"), "a/b")
+
+
+@target(CURSOR, CURSOR[:-1], "MTphL2I", "", "====", "\u00e9", b"\xff", PAGES.cursor("prompts", ClientId("c"), "a/b"))
+def cursors(data: bytes) -> None:
+    """A cursor is what was made for this client and list, whatever else is refused."""
+    found, error = outcome(RpcError, PAGES.read, "tools", ClientId("c"), data.decode("utf-8", "replace"))
+    assert found == "a/b" if error is None else error.code == -32602
+
+
+def _request(params: str) -> str:
+    return f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}'
+
+
+@target(
+    _request(
+        '{"name":"a","arguments":{"b":1},"_meta":{"progressToken":1,"traceparent":"x","a":[]},"inputResponses":7}'
+    ),
+    _request('{"name":7,"arguments":[],"_meta":null}'),
+    _request('{"name":"\\ud800","arguments":null,"_meta":[]}'),
+    _request('{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}'),
+    _request("null"),
+    _request("7"),
+    _request('{"name":"a","name":"b","cursor":{}}'),
+    _request('{"arguments":' + "[" * 600 + "]" * 600 + "}"),
+)
+def params(data: bytes) -> None:
+    """What a method reads of a request is of the type that it asks for, or is refused with a code of JSON-RPC."""
+    message, error = outcome(wire.BadMessage, read, data)
+    if error is not None or message.id is msgspec.UNSET or message.method is msgspec.UNSET:
+        return
+    inbound: Any = SimpleNamespace(client=ClientId("c"), headers={}, modern=False, session=None)
+    request, refused = outcome(RpcError, Request, inbound, message, None)
+    if refused is not None:
+        assert refused.code in (-32602, -32600, -32020), refused
+        return
+    for member in ("name", "cursor", "arguments", "a"):
+        for ask, kind in ((request.text, str), (request.object, bytes), (request.value, object)):
+            found, refused = outcome(RpcError, ask, member)
+            assert isinstance(found, kind) if refused is None else refused.code == -32602
+    rest = request.rest("name", "arguments")
+    assert rest is None or reads(rest)[0] == "object"
+    outcome(RpcError, request.trace)
 
 
 @target("0123456789abcdef-1a", "0123456789ABCDEF", "fu-" + "0" * 32, "-" * 20, "0123456789abcdef-zzzzzzzzzzzzz")
@@ -177,3 +226,5 @@ def ids(data: bytes) -> None:
         assert re.fullmatch("[0-9a-z]{16}", parsed[0])
         assert parsed[1] >= 0
     assert SEALER.opened("session", ClientId("c"), data.decode("latin-1")) is None
+    assert CLIENTS.authenticate(data) is None
+    assert CLIENTS.authenticate(b"Bearer " + data) in (None, "c" if data.strip() == b"token" else None)

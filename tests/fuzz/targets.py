@@ -4,7 +4,7 @@ import importlib
 
 from tests.fuzz.target import TARGETS
 
-for module in ("from_clients", "from_upstreams", "of_policy"):
+for module in ("from_clients", "from_upstreams", "from_servers", "from_telegram", "of_policy"):
     importlib.import_module(f"tests.fuzz.{module}")
 
 __all__ = ["TARGETS"]

@@ -8,7 +8,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from hypothesis.stateful import run_state_machine_as_test as run
 
 from tests.fuzz.almost import TASKS, Headers, proper, rendered
-from tests.fuzz.effort import effort
+from tests.fuzz.effort import effort, once_more
 from tests.fuzz.exchanges import exchanges, head, length
 from tests.fuzz.raw_http import Connection, Exchange, Response
 from tests.fuzz.victim import Victim, judged
@@ -131,6 +131,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def it_lives(self) -> None:
+        once_more("steps of a life")
         self.victim.lives()
 
     def teardown(self) -> None:

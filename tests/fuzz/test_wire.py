@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from tests.fuzz.effort import effort
+from tests.fuzz.effort import effort, once_more
 from tests.fuzz.exchanges import exchanges
 from tests.fuzz.found import FOUND
 from tests.fuzz.raw_http import Exchange
@@ -19,5 +19,6 @@ def test_what_was_found(victim: Victim, exchange: Exchange) -> None:
 @effort(150)
 @given(exchanges())
 def test_almost_requests(victim: Victim, exchange: Exchange) -> None:
+    once_more("connections")
     victim.judge(victim.exchange(exchange))
     victim.lives()

@@ -194,6 +194,20 @@ async def test_an_id_that_comes_back_as_text_is_the_same_id() -> None:
     assert await call == b'{"n":1}'
 
 
+@pytest.mark.parametrize("text", ["9" * 5000, "\u0661", "1 ", "+1", "0x1", ""])
+async def test_a_text_that_is_none_of_our_ids_is_garbage(text: str) -> None:
+    """Python refuses to read a number of more than 4,300 digits; Arabic digits it would take."""
+    peer = Peer("f", Wire(), on_notification=lambda note: None)
+    reports: list[bytes] = []
+    call = asyncio.create_task(peer.request("tools/call", b"{}", idle=5, on_progress=reports.append))
+    await asyncio.sleep(0)
+    peer.received(json.dumps({"id": text, "result": {}}).encode())
+    peer.received(json.dumps({"method": "notifications/progress", "params": {"progressToken": text}}).encode())
+    assert (peer.garbage, reports) == (1, [])
+    peer.received(b'{"id":1,"result":{"n":1}}')
+    assert await call == b'{"n":1}'
+
+
 async def test_a_null_error_beside_a_result_is_no_error() -> None:
     peer = Peer("f", Wire(), on_notification=lambda note: None)
     call = asyncio.create_task(peer.request("tools/call", b"{}", idle=5))
