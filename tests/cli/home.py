@@ -251,8 +251,8 @@ class Scribe:
     async def go_on(self, call: CallId, by: CallId) -> None:
         await self._write(call_aggregate(call), CallContinued(by))
 
-    async def offer(self, upstream: str, *tools: CatalogueTool) -> None:
-        await self._write(upstream_aggregate(upstream), CatalogueChanged(SEED, "digest", tools))
+    async def offer(self, upstream: str, *tools: CatalogueTool, dropped: tuple[str, ...] = ()) -> None:
+        await self._write(upstream_aggregate(upstream), CatalogueChanged(SEED, "digest", tools, dropped))
 
     async def starts(self, replica: str, *, host: str, pid: int) -> None:
         """A gateway with one server."""

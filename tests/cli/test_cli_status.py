@@ -27,6 +27,11 @@ def test_status_shows_what_is_there(home: Home) -> None:
     assert [grant["pattern"] for grant in told["grants"]] == ["office/*"]
 
 
+def test_status_says_what_was_left_out_be_it_a_tool_or_a_resource(home: Home) -> None:
+    home.on_log(lambda scribe: scribe.offer("office", dropped=("files://one: disk has it",)))
+    assert "Left out of office: files://one: disk has it" in home.run("status").out.splitlines()
+
+
 def test_status_says_where_servers_of_one_instance_run(home: Home) -> None:
     home.on_log(lambda scribe: scribe.own("files"))
     home.on_log(lambda scribe: scribe.own("ledger", gives_back=True))

@@ -102,7 +102,7 @@ def _notes(session: Session) -> list[str]:
     loaded = session.view.config.newest()
     skipped = list(loaded.config.skipped) if loaded else []
     dropped = [
-        f"Refused tool of {name}: {text}"
+        f"Left out of {name}: {text}"
         for name, catalogue in session.view.upstreams.catalogues.items()
         for text in catalogue.dropped
     ]
