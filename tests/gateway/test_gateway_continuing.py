@@ -83,6 +83,25 @@ async def test_each_round_may_come_to_another_replica_and_after_the_policy_has_c
     assert [found.dialogue.continued_by for found in calls if found.dialogue] == [calls[1].id, calls[2].id]
 
 
+@pytest.mark.parametrize("batched", [False, True])
+async def test_who_of_the_older_era_reads_no_stream_is_not_said_to_answer(
+    twins: Twins, name: str, batched: bool
+) -> None:
+    """The upstream then does without, as it can, or says what it misses."""
+    one, _ = twins
+    async with one.caller(name) as caller:
+        await begin(caller, elicitation={})
+        message = caller.message("tools/call", {"name": "modern/said_able", "arguments": {}})
+        if batched:
+            response = await caller.http.post("/mcp", json=[message])
+            (answer,) = response.json()
+        else:
+            response = await caller.http.post("/mcp", json=message, headers={"accept": "application/json"})
+            answer = response.json()
+        assert answer["result"]["content"][0]["text"] == "{}"
+        assert "form" in (await caller.tool("modern/said_able"))["content"][0]["text"]
+
+
 async def test_a_state_works_once(twins: Twins, name: str) -> None:
     one, two = twins
     async with (

@@ -41,6 +41,7 @@ TOOLS: dict[str, dict[str, Any]] = {
     "touch": {"description": "Change a resource, and tell those who are subscribed to it, or to what it is in."},
     "log": {"description": "Say something."},
     "subscribed": {"description": "Say what is subscribed to."},
+    "said_able": {"description": "Say what the client declares that it can do."},
     "levels": {"description": "Say which levels of log messages were set."},
     "die": {"description": "End at once."},
 }
@@ -181,6 +182,8 @@ def call(identity: Any, params: dict[str, Any]) -> None:
         threading.Thread(target=ask, args=(identity, given, meta.get("progressToken")), daemon=True).start()
     elif name == "inquire":
         send({"id": identity, "result": inquire(params)})
+    elif name == "said_able":
+        send({"id": identity, "result": text(json.dumps(meta.get(META + "clientCapabilities")))})
     elif name in AT_ONCE:
         send({"id": identity, "result": AT_ONCE[name](given)})
     elif name == "fail":

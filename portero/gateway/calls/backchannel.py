@@ -78,8 +78,11 @@ class PushingChannel(ClientChannel):
     __slots__ = ("_inquiries", "_letters")
 
     def __init__(self, request: Request, inquiries: Inquiries, log_level: str) -> None:
-        session = request.session
-        super().__init__(request, capabilities=session.capabilities, log_level=log_level, pushes=bool(session.letters))
+        session, reads = request.session, request.reply.can_stream
+        capabilities = session.capabilities if reads else None  # who reads no stream gets no questions
+        super().__init__(
+            request, capabilities=capabilities, log_level=log_level, pushes=reads and bool(session.letters)
+        )
         self._letters = session.letters
         self._inquiries = inquiries
 

@@ -116,6 +116,10 @@ class EventStream:
 class Reply(Protocol):
     """Where the answer to a request goes."""
 
+    @property
+    def can_stream(self) -> bool:
+        """Whether something can be said before the end."""
+
     def progress(self, params: bytes) -> None:
         """Passes on progress of the upstream, where the client wants it. ``params`` is a JSON object."""
 
@@ -135,11 +139,11 @@ class Reply(Protocol):
 class HttpReply:
     """An answer over HTTP."""
 
-    __slots__ = ("_answered", "_can_stream", "_headers", "_keepalive", "_progress", "_send", "_stream", "_token")
+    __slots__ = ("_answered", "_headers", "_keepalive", "_progress", "_send", "_stream", "_token", "can_stream")
 
     def __init__(self, send: Send, *, can_stream: bool, keepalive: float) -> None:
         self._send = send
-        self._can_stream = can_stream
+        self.can_stream = can_stream
         self._keepalive = keepalive
         self._stream: EventStream | None = None
         self._token: bytes | None = None
@@ -180,7 +184,7 @@ class HttpReply:
     def stream(self) -> EventStream | None:
         if self._answered:
             return None
-        if self._stream is None and self._can_stream:
+        if self._stream is None and self.can_stream:
             self._stream = EventStream(self._send, self._keepalive)
         return self._stream
 
@@ -212,6 +216,7 @@ class BatchReply:
     """Part of a batch: the answers go together, so nothing can be said before."""
 
     __slots__ = ()
+    can_stream = False
 
     def begin_session(self, session: str) -> None:
         """A batch begins none."""
