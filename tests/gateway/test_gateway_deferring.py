@@ -102,7 +102,7 @@ async def test_one_that_becomes_a_task_of_its_server_says_how_to_go_on(name: str
         (house.folder / name).touch()
         ended = await caller.ended(made["taskId"])
         assert (ended["status"], ended["result"]["resultType"]) == ("completed", "complete")
-        theirs = ended["result"]["content"][0]["text"].removesuffix(".").rpartition(" ")[2]
+        theirs = ended["result"]["content"][0]["text"].split("`")[1]
         assert (await caller.rpc("tasks/get", {"taskId": theirs}))["status"] == "input_required"
 
 
