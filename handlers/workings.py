@@ -3,16 +3,16 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from handlers.bridging import Bridge
+from handlers.between.singles import Singles, single_names
+from handlers.between.tending import Tending
+from handlers.calls.bridging import Bridge
+from handlers.calls.inquiries import ANSWER_SECONDS, Inquiries
+from handlers.calls.requests import Requests
+from handlers.calls.running import Runner
 from handlers.core import Core
-from handlers.inquiries import ANSWER_SECONDS, Inquiries
-from handlers.requests import Requests
-from handlers.running import Runner
-from handlers.sharing import Report, Sharing
-from handlers.singles import Singles, single_names
-from handlers.subscriptions import Subscriptions
-from handlers.tending import Tending
-from handlers.updates import UPDATE_SECONDS, WATCHED, Updates
+from handlers.owners.sharing import Report, Sharing
+from handlers.resources.subscriptions import Subscriptions
+from handlers.resources.updates import UPDATE_SECONDS, WATCHED, Updates
 from portero.domain.events import CallCancelled
 from portero.domain.ids import Aggregate
 from portero.domain.mcp import UPDATED

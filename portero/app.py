@@ -12,15 +12,15 @@ from typing import Final
 import attrs
 import structlog
 
-from handlers.archiving import Archiving, archive_place
 from handlers.background import Background
 from handlers.core import Core
-from handlers.decisions import Decisions
-from handlers.expiry import Expiry
-from handlers.loading import load_view
-from handlers.notification import Notifications
-from handlers.presence import Presence, configured
-from handlers.snapshots import Snapshots
+from handlers.people.decisions import Decisions
+from handlers.people.notification import Notifications
+from handlers.upkeep.archiving import Archiving, archive_place
+from handlers.upkeep.expiry import Expiry
+from handlers.upkeep.loading import load_view
+from handlers.upkeep.presence import Presence, configured
+from handlers.upkeep.snapshots import Snapshots
 from handlers.workings import Workings
 from portero import telemetry
 from portero.domain.ids import ReplicaId

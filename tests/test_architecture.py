@@ -23,8 +23,11 @@ LAYERS = [
 ]
 """Lowest first. A unit imports what stands below it; units on one line do not know each other, but for the last."""
 
-ROOMS = ("http", "exchange", "calls", "offer", "notices")
-"""The rooms of ``portero.gateway``, lowest first: each knows those below it, and none those above."""
+ROOMS = {
+    "portero.gateway": ("http", "exchange", "calls", "offer", "notices"),
+    "handlers": ("owners", "calls", "between", "resources", "people", "upkeep"),
+}
+"""The rooms of a unit, lowest first: each knows those below it, and none those above."""
 
 RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 TOP = len(LAYERS) - 1
@@ -78,9 +81,9 @@ def imports(source: str, package: str) -> Iterator[str]:
 
 
 def room(module: str) -> int | None:
-    """Where in ROOMS a module of the gateway stands; None: in none of them."""
-    parts = module.split(".")
-    return ROOMS.index(parts[2]) if parts[:2] == ["portero", "gateway"] and parts[2:3] and parts[2] in ROOMS else None
+    """Where in the ROOMS of its unit a module stands; None: in none of them."""
+    rooms, name = ROOMS.get(unit(module), ()), module.removeprefix(f"{unit(module)}.").split(".")[0]
+    return rooms.index(name) if name in rooms else None
 
 
 def broken_rules(module: str, source: str, *, is_package: bool = False) -> list[str]:
@@ -94,8 +97,8 @@ def broken_rules(module: str, source: str, *, is_package: bool = False) -> list[
         if there in RANK and there != here and not (RANK[there] < RANK[here] or RANK[there] == RANK[here] == TOP):
             broken.append(f"{module} must not import {other}: imports point down")
         mine, theirs = room(module), room(other)
-        if mine is not None and theirs is not None and mine < theirs:
-            broken.append(f"{module} must not import {other}: the rooms of the gateway are built on each other")
+        if here == there and mine is not None and theirs is not None and mine < theirs:
+            broken.append(f"{module} must not import {other}: rooms are built on those below them")
         if here == "projections" and there == "portero.settings":
             broken.append(f"{module} must not import {other}: a fold is the same on every replica")
         if here == "projections" and top in UNFOLDABLE:
@@ -126,8 +129,9 @@ def test_imports_keep_to_the_layers() -> None:
         ("portero.gateway.mcp", "from portero.telegram.cards import Card", "down"),
         ("portero.gateway.mcp", "def f():\n  from .. import telegram", "down"),
         ("portero.gateway.calls.tasks", "from portero.gateway.offer.lists import ToolLists", "rooms"),
+        ("handlers.calls.running", "from handlers.between.post import Post", "rooms"),
         ("portero.log.append", "import projections.view", "down"),
-        ("handlers.requests", "import redis", "door"),
+        ("handlers.calls.requests", "import redis", "door"),
         ("projections.view", "from random import choice", "depends"),
         ("projections.view", "from portero.settings import Settings", "same"),
         ("portero.surprise", "", "say in LAYERS"),
@@ -139,7 +143,7 @@ def test_a_broken_rule_is_noticed(module: str, line: str, why: str) -> None:
 
 
 def test_what_the_layers_allow_is_not_refused() -> None:
-    assert broken_rules("portero.gateway.mcp", "import handlers.requests\nfrom ..domain import call") == []
+    assert broken_rules("portero.gateway.mcp", "import handlers.calls.requests\nfrom ..domain import call") == []
     assert broken_rules("portero.log.append", "import redis\nfrom . import codec\nfrom portero import errors") == []
     assert broken_rules("portero.__main__", "from portero import __version__, app\nimport portero.cli") == []
 

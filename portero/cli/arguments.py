@@ -1,6 +1,6 @@
 """What a call sends, wherever the log keeps it, as text for people."""
 
-from handlers import kept
+from handlers.calls import kept
 from portero.domain.call import Call
 from portero.log import Log
 

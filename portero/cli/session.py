@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 import attrs
 import structlog
 
-from handlers.archiving import archive_place
 from handlers.core import Core
-from handlers.decisions import Decisions
-from handlers.loading import load_view
+from handlers.people.decisions import Decisions
+from handlers.upkeep.archiving import archive_place
+from handlers.upkeep.loading import load_view
 from portero.cli.place import Place, find_place
 from portero.domain.call import Call
 from portero.domain.ids import ReplicaId

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from handlers.inquiries import Inquiries
+from handlers.calls.inquiries import Inquiries
 from portero.domain.ids import CallId, ClientId
 from portero.domain.mcp import SUPPORTED_VERSIONS, unsupported_version_data
 from portero.errors import (

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import attrs
 
+from handlers.between.passing import Passing
+from handlers.between.tending import Tending
+from handlers.calls.inquiries import Inquiries
+from handlers.calls.requests import Requests
 from handlers.core import Core
-from handlers.decisions import Decisions
-from handlers.inquiries import Inquiries
-from handlers.passing import Passing
-from handlers.requests import Requests
-from handlers.subscriptions import Subscriptions
-from handlers.tending import Tending
+from handlers.people.decisions import Decisions
+from handlers.resources.subscriptions import Subscriptions
 from portero.domain.ids import ClientId
 from portero.domain.policy import Verdict
 from portero.domain.policy_index import PolicyIndex

@@ -3,9 +3,9 @@
 from datetime import tzinfo
 from typing import Final
 
-from handlers.admins import Pairing
 from handlers.core import Core
-from handlers.decisions import Decisions
+from handlers.people.admins import Pairing
+from handlers.people.decisions import Decisions
 from portero.log import Lease, Note
 from portero.settings import TelegramSettings
 from portero.telegram.cards import Cards

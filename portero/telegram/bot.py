@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handlers.core import Core
-from handlers.decisions import Decisions
-from handlers.notification import Notified
+from handlers.people.decisions import Decisions
+from handlers.people.notification import Notified
 from portero.domain.call import Call
 from portero.settings import TelegramSettings
 from portero.telegram.webhook import Webhook
@@ -40,7 +40,7 @@ class Bot:
         return {"telegram": self._run}
 
     async def call_changed(self, call: Call) -> Sequence[Notified]:
-        """See ``handlers.notification.Notifier``."""
+        """See ``handlers.people.notification.Notifier``."""
         assembly = await asyncio.shield(self._assembled)
         return await assembly.cards.call_changed(call)
 

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from handlers.core import Core
-from handlers.notification import Notified, NotifyError, record
+from handlers.people.notification import Notified, NotifyError, record
 from portero.domain.call import Call
 from portero.domain.ids import CallId
 from portero.domain.values import SYSTEM, Status
@@ -34,7 +34,7 @@ _ANNOUNCED: Final = {Status.COMPLETED, Status.ERROR, Status.EXPIRED, Status.CANC
 
 
 class Cards:
-    """Implements ``handlers.notification.Notifier``. One instance per process; any replica's may show any call."""
+    """Implements ``handlers.people.notification.Notifier``. One per process; any replica's may show any call."""
 
     channel = CARD
 

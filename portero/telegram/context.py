@@ -4,9 +4,9 @@ import hashlib
 
 import attrs
 
-from handlers.admins import Pairing
 from handlers.core import Core
-from handlers.decisions import Decisions
+from handlers.people.admins import Pairing
+from handlers.people.decisions import Decisions
 from portero.settings import TelegramSettings
 from portero.telegram.cards import Cards
 from portero.telegram.client import Client

@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
+from handlers.calls.kept import Params, params_of
 from handlers.core import Core
-from handlers.kept import Params, params_of
 from portero.domain.call import Call
 from portero.domain.values import Status
 from portero.telegram.render.arguments import parse

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from handlers import archiving
+from handlers.upkeep import archiving
 from tests.archive.shelf import shelf
 from tests.stores import VALKEY, Place, Server
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import attrs
 
-from handlers.archiving import LEASE, Archiving
 from handlers.background import Background
 from handlers.core import Core
-from handlers.loading import load_view
+from handlers.upkeep.archiving import LEASE, Archiving
+from handlers.upkeep.loading import load_view
 from portero.domain.ids import Millis, ReplicaId
 from portero.domain.policy import ConfigPolicy
 from portero.domain.replacement import Replacer

@@ -6,8 +6,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from handlers.archiving import LEASE
-from handlers.loading import load_view
+from handlers.upkeep.archiving import LEASE
+from handlers.upkeep.loading import load_view
 from portero.errors import ArchiveConflict, LogDivergence, LogError
 from portero.log import Lease
 from portero.log.archive import Bucket, name_of, storage_at

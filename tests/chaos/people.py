@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from handlers.decisions import Decided
+from handlers.people.decisions import Decided
 from portero.app import Connected, connected
 from portero.domain import owner as owners
 from portero.domain.commands import TakeOwnership

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import attrs
 
+from handlers.calls.kept import kept
 from handlers.core import new_call_id, system_clock
-from handlers.kept import kept
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
 from portero.domain.events import (

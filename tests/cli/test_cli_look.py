@@ -6,7 +6,7 @@ import re
 import signal
 import time
 
-from handlers.kept import BLOB_BYTES
+from handlers.calls.kept import BLOB_BYTES
 from portero.cli.commands.logs import _follow
 from portero.cli.output import Output
 from portero.cli.place import Place

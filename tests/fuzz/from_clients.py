@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from handlers.repeats import refuse_repeats
+from handlers.calls.repeats import refuse_repeats
 from portero.domain.ids import ClientId
 from portero.errors import Invalid, RpcError
 from portero.gateway import wire

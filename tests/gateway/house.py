@@ -13,12 +13,12 @@ import attrs
 import httpx
 
 from handlers.background import Background
+from handlers.calls.inquiries import Inquiries
 from handlers.core import Core
-from handlers.decisions import Decisions
-from handlers.expiry import Expiry
-from handlers.inquiries import Inquiries
-from handlers.notification import Notifications
-from handlers.subscriptions import Subscriptions
+from handlers.people.decisions import Decisions
+from handlers.people.notification import Notifications
+from handlers.resources.subscriptions import Subscriptions
+from handlers.upkeep.expiry import Expiry
 from handlers.workings import Workings
 from portero.domain.call import Call
 from portero.domain.ids import CallId, ReplicaId

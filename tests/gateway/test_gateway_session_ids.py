@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.asking import capabilities_of
+from handlers.calls.asking import capabilities_of
 from portero.domain.ids import ClientId
 from portero.gateway.exchange.sessions import Sessions
 from portero.gateway.sealing import Sealer

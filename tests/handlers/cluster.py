@@ -12,10 +12,10 @@ import attrs
 
 from handlers.background import Background
 from handlers.core import Core, system_clock
-from handlers.decisions import Decisions
-from handlers.expiry import Expiry
-from handlers.notification import Notifications
-from handlers.presence import Presence
+from handlers.people.decisions import Decisions
+from handlers.people.notification import Notifications
+from handlers.upkeep.expiry import Expiry
+from handlers.upkeep.presence import Presence
 from handlers.workings import Workings
 from portero.domain.ids import CallId, ClientId, Millis
 from portero.domain.policy import ConfigPolicy
@@ -74,7 +74,7 @@ class Member(Replica):
 
 @attrs.define
 class Client:
-    """The channel of a client that answers what it is asked. See ``handlers.bridging.Channel``."""
+    """The channel of a client that answers what it is asked. See ``handlers.calls.bridging.Channel``."""
 
     answers: Callable[[str, bytes], bytes]
     client: ClientId = ClientId("client")  # noqa: RUF009 - a text

@@ -13,15 +13,15 @@ from typing import Any
 import attrs
 
 from handlers.background import Background
+from handlers.calls.execution import Executions
+from handlers.calls.inquiries import Inquiries
+from handlers.calls.outcomes import Done
+from handlers.calls.requests import Answer, CallRequest, Pending, Requests
+from handlers.calls.running import Runner
 from handlers.core import Core, system_clock
-from handlers.decisions import Decisions
-from handlers.execution import Executions
-from handlers.expiry import Expiry
-from handlers.inquiries import Inquiries
-from handlers.notification import Notifications, Notifier
-from handlers.outcomes import Done
-from handlers.requests import Answer, CallRequest, Pending, Requests
-from handlers.running import Runner
+from handlers.people.decisions import Decisions
+from handlers.people.notification import Notifications, Notifier
+from handlers.upkeep.expiry import Expiry
 from portero.domain.call import Call
 from portero.domain.events import CallCancelled
 from portero.domain.ids import CallId, ClientId, Millis

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from handlers.continued import Continued
-from handlers.outcomes import FETCHED_SECONDS, Done
-from handlers.requests import Refused
-from handlers.tending import UpstreamTask
+from handlers.between.tending import UpstreamTask
+from handlers.calls.continued import Continued
+from handlers.calls.outcomes import FETCHED_SECONDS, Done
+from handlers.calls.requests import Refused
 from portero.domain.events import ExecutionQueued, ResourceUpdated
 from portero.domain.ids import ClientId, SessionId
 from portero.domain.mcp import KNOWS_TASKS

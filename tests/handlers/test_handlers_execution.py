@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.kept import BLOB_BYTES
+from handlers.calls.kept import BLOB_BYTES
 from portero.domain.events import HandlerGaveUp
 from portero.domain.ids import Aggregate, Seq
 from portero.domain.replacement import Entry, Replacer

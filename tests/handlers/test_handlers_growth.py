@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from handlers.notification import Notified
-from handlers.presence import Presence
+from handlers.people.notification import Notified
+from handlers.upkeep.presence import Presence
 from portero.domain.call import Call
 from portero.domain.events import ConfigLoaded
 from portero.domain.ids import CallId, Millis

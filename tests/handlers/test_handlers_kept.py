@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from handlers.kept import BLOB_BYTES, LOOK_SECONDS
-from handlers.outcomes import Done
-from handlers.requests import CallRequest, Pending
+from handlers.calls.kept import BLOB_BYTES, LOOK_SECONDS
+from handlers.calls.outcomes import Done
+from handlers.calls.requests import CallRequest, Pending
 from portero.domain.call import Call
 from portero.domain.digest import call_digest
 from portero.domain.events import ToolCallRequested

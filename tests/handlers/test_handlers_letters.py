@@ -10,8 +10,8 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from handlers.outcomes import Done
-from handlers.post import Letter, Post
+from handlers.between.post import Letter, Post
+from handlers.calls.outcomes import Done
 from portero.domain.ids import ReplicaId
 from portero.domain.replacement import Entry, Replacer
 from portero.errors import METHOD_NOT_FOUND, RpcError, UpstreamRefused, UpstreamUnavailable

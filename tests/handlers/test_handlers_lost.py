@@ -84,7 +84,7 @@ async def test_a_second_attempt_that_is_not_sent_leaves_the_first_unknown(
         await replica.call(id="a", die=str(tmp_path / "died"))
         lost = await replica.only(Status.UNKNOWN)
         await replica.upstreams.stop()
-        monkeypatch.setattr("handlers.execution.UPSTREAM_WAIT_SECONDS", 0.2)
+        monkeypatch.setattr("handlers.calls.execution.UPSTREAM_WAIT_SECONDS", 0.2)
         await replica.decisions.resolve(lost.id, ADMIN, Resolution.RUN_AGAIN)
         await until(lambda: "did not run again" in str(replica.state(lost.id).unknown_reason), "it was tried")
         assert replica.state(lost.id).status is Status.UNKNOWN

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers import recording
-from handlers.outcomes import Done, Execution, Failed, Outcome, cancelled, succeeded
-from handlers.recording import Recorder
+from handlers.calls import recording
+from handlers.calls.outcomes import Done, Execution, Failed, Outcome, cancelled, succeeded
+from handlers.calls.recording import Recorder
 from portero.domain.ids import CallId, call_aggregate
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Action, Actor, Kind, Status

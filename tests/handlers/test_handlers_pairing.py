@@ -2,7 +2,7 @@
 
 import asyncio
 
-from handlers.admins import Pairing
+from handlers.people.admins import Pairing
 from portero.domain.events import AdminPaired, AdminRemoved
 from portero.errors import AlreadyDecided
 from tests.handlers.replica import ADMIN, Replica, open_replica

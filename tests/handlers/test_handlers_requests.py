@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.outcomes import Done, Failed
-from handlers.requests import Pending, Refused
+from handlers.calls.outcomes import Done, Failed
+from handlers.calls.requests import Pending, Refused
 from portero.domain.events import ExecutionFailed, ExecutionSucceeded, ToolCallRequested
 from portero.domain.ids import call_aggregate
 from portero.domain.values import Action, Kind, Status, Tier

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from handlers import sharing
-from handlers.outcomes import Done
+from handlers.calls.outcomes import Done
+from handlers.owners import sharing
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Action, Kind
 from tests.handlers.cluster import Member, definitions, open_member

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.outcomes import Done, Failed
-from handlers.requests import Refused
+from handlers.calls.outcomes import Done, Failed
+from handlers.calls.requests import Refused
 from portero.domain.events import ExecutionQueued, ExecutionStarted
 from portero.domain.values import Action, Kind, Status
 from portero.upstream import State

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from handlers.outcomes import Done, Failed
-from handlers.requests import Answer
+from handlers.calls.outcomes import Done, Failed
+from handlers.calls.requests import Answer
 from portero.domain.events import ExecutionStarted, OwnershipTaken, Recorded
 from portero.domain.ids import ReplicaId, owner_aggregate
 from portero.domain.values import SYSTEM, Action, Status

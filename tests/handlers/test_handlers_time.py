@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from handlers.core import system_clock
-from handlers.notification import Notified, NotifyError
+from handlers.people.notification import Notified, NotifyError
 from portero.domain.call import Call
 from portero.domain.grant import GrantEnd
 from portero.domain.ids import CallId, Millis, call_aggregate

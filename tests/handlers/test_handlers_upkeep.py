@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from handlers import background as loops
-from handlers import snapshots
 from handlers.background import Background
-from handlers.loading import load_view
-from handlers.presence import Presence
-from handlers.snapshots import Snapshots
+from handlers.upkeep import snapshots
+from handlers.upkeep.loading import load_view
+from handlers.upkeep.presence import Presence
+from handlers.upkeep.snapshots import Snapshots
 from portero.domain.events import ConfigLoaded, UpstreamConnected
 from portero.domain.values import Action
 from tests.handlers.replica import ALLOW_ALL, open_replica
@@ -57,7 +57,7 @@ async def test_a_replica_says_that_it_is_there_and_when_it_goes(valkey: Place) -
 async def test_what_upstreams_report_waits_for_a_log_that_is_away(
     valkey: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handlers.presence.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("handlers.upkeep.presence.RETRY_SECONDS", 0.01)
     async with (
         proxied(valkey.server.socket) as proxy,
         open_replica(valkey, url=proxy.url, limits=IMPATIENT) as replica,

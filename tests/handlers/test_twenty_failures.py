@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.outcomes import Done
+from handlers.calls.outcomes import Done
 from portero.domain.values import Action, Kind, Status
 from tests.gateway.house import open_house
 from tests.handlers.replica import ADMIN, ALLOW_ALL, open_replica

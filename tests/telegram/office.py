@@ -12,16 +12,16 @@ from typing import Any
 import attrs
 
 from handlers.background import Background
+from handlers.calls.execution import Executions
+from handlers.calls.inquiries import Inquiries
+from handlers.calls.requests import CallRequest, Pending, Requests
+from handlers.calls.running import Runner
 from handlers.core import Core, system_clock
-from handlers.decisions import Decisions
-from handlers.execution import Executions
-from handlers.expiry import Expiry
-from handlers.inquiries import Inquiries
-from handlers.loading import load_view
-from handlers.notification import Notifications
-from handlers.presence import Presence
-from handlers.requests import CallRequest, Pending, Requests
-from handlers.running import Runner
+from handlers.people.decisions import Decisions
+from handlers.people.notification import Notifications
+from handlers.upkeep.expiry import Expiry
+from handlers.upkeep.loading import load_view
+from handlers.upkeep.presence import Presence
 from portero.domain.call import Call
 from portero.domain.events import ConfigLoaded
 from portero.domain.ids import CallId, ClientId, Millis, ReplicaId

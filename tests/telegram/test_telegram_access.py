@@ -116,7 +116,7 @@ async def test_two_who_pair_at_once_on_two_replicas_become_one_admin(valkey: Pla
     async with open_office(valkey, replicas=2, settings=NOBODY) as office:
         import asyncio
 
-        from handlers.admins import Pairing
+        from handlers.people.admins import Pairing
         from portero.errors import AlreadyDecided
 
         async def pair(number: int, user: int) -> bool:

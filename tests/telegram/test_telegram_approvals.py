@@ -1,6 +1,6 @@
 """Cards, taps and outcomes, through the real aiogram and a real log."""
 
-from handlers.kept import BLOB_BYTES
+from handlers.calls.kept import BLOB_BYTES
 from portero.domain.values import Action, Status
 from tests.stores import Place
 from tests.telegram.office import ANA, open_office, refused

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import click
 
-from handlers.decisions import Decided
+from handlers.people.decisions import Decided
 from portero.cli import shapes
 from portero.cli.complete import open_tasks, pending_tasks, unknown_tasks
 from portero.cli.exits import Exit

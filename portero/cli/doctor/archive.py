@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from handlers.archiving import GRACE_MS, LATE, TOO_MANY, archive_place
+from handlers.upkeep.archiving import GRACE_MS, LATE, TOO_MANY, archive_place
 from portero.cli.doctor.finding import Finding, fail, ok, warn
 from portero.cli.doctor.machine import TOO_LITTLE_BYTES
 from portero.cli.session import Session

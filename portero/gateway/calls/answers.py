@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from msgspec import Raw
 
-from handlers.outcomes import Done, Failed
-from handlers.requests import Answer, Pending, Refused
+from handlers.calls.outcomes import Done, Failed
+from handlers.calls.requests import Answer, Pending, Refused
 from portero.errors import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,

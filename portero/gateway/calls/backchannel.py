@@ -6,8 +6,8 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Raw
 
-from handlers.asking import check_askable, letters_of
-from handlers.inquiries import Inquiries, Unanswered
+from handlers.calls.asking import check_askable, letters_of
+from handlers.calls.inquiries import Inquiries, Unanswered
 from portero.domain.ids import CallId, ClientId
 from portero.domain.mcp import LOG_LEVEL_META, LOG_LEVELS
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
@@ -31,7 +31,7 @@ _level = msgspec.json.Decoder(_Level)
 
 
 class ClientChannel:
-    """See ``handlers.bridging.Channel``; what both eras have in common."""
+    """See ``handlers.calls.bridging.Channel``; what both eras have in common."""
 
     __slots__ = ("as_task", "call", "capabilities", "client", "kept", "log_level", "pushes", "reply")
 

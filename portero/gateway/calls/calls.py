@@ -8,9 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 
-from handlers.continued import Continued
-from handlers.outcomes import Done
-from handlers.requests import Answer, CallRequest, Pending, Refused
+from handlers.calls.continued import Continued
+from handlers.calls.outcomes import Done
+from handlers.calls.requests import Answer, CallRequest, Pending, Refused
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
 from portero.errors import (

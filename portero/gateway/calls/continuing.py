@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from handlers.continued import Continued
-from handlers.outcomes import Done
+from handlers.calls.continued import Continued
+from handlers.calls.outcomes import Done
 from portero.domain.ids import CallId, ClientId, Millis
 from portero.errors import INVALID_PARAMS, RpcError
 from portero.gateway.services import Services

@@ -11,8 +11,8 @@ import msgspec
 import structlog
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from handlers.inquiries import Inquiries
-from handlers.outcomes import Done, Failed
+from handlers.calls.inquiries import Inquiries
+from handlers.calls.outcomes import Done, Failed
 from portero.domain.call import Call
 from portero.domain.ids import CallId, Seq
 from portero.domain.values import SYSTEM, Actor, Kind, Status

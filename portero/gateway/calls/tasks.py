@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any, Final
 
+from handlers.calls.kept import arguments_of
 from handlers.core import Core
-from handlers.kept import arguments_of
 from portero.domain.call import Call
 from portero.domain.events import Recorded
 from portero.domain.ids import CallId, ClientId, Millis, Seq

@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Raw
 
-from handlers.outcomes import Done
-from handlers.requests import Refused
-from handlers.tending import GET, Said, UpstreamTask
+from handlers.between.tending import GET, Said, UpstreamTask
+from handlers.calls.outcomes import Done
+from handlers.calls.requests import Refused
 from portero.domain.call import Call
 from portero.domain.ids import CallId, ClientId, ReplicaId
 from portero.domain.mcp import KNOWS_TASKS

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from handlers.subscriptions import Subscriptions
+from handlers.resources.subscriptions import Subscriptions
 from portero.domain.events import Recorded
 from portero.domain.ids import ReplicaId
 from portero.errors import LogError

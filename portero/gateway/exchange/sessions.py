@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from handlers.asking import capabilities_of, letters_of
+from handlers.calls.asking import capabilities_of, letters_of
 from portero.domain.ids import ClientId, SessionId
 from portero.gateway.sealing import Sealer
 from projections import View

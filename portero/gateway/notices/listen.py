@@ -8,7 +8,7 @@ import msgspec
 import structlog
 from msgspec import Raw
 
-from handlers.subscriptions import Subscriptions
+from handlers.resources.subscriptions import Subscriptions
 from portero.domain.ids import ClientId, SessionId
 from portero.domain.mcp import PROMPTS_CHANGED, RESOURCES_CHANGED, SUBSCRIPTION_ID_META, TASK, TOOLS_CHANGED, UPDATED
 from portero.errors import INVALID_PARAMS, INVALID_REQUEST, DecisionError, LogError, RpcError

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 from litestar.types import Receive
 
-from handlers.subscriptions import Subscriptions
+from handlers.resources.subscriptions import Subscriptions
 from portero.domain.ids import ClientId, SessionId
 from portero.domain.mcp import UPDATED
 from portero.errors import INVALID_REQUEST, LOG_UNAVAILABLE, LogError, NotFound, RpcError

@@ -1,6 +1,6 @@
 """What clients of the older era say of their sessions: subscriptions to resources, and the level of log messages."""
 
-from handlers.subscriptions import Refusal, Subscriptions
+from handlers.resources.subscriptions import Refusal, Subscriptions
 from portero.domain.mcp import LOG_LEVELS
 from portero.domain.patterns import policy_name
 from portero.domain.policy import Verdict

@@ -7,7 +7,7 @@ import attrs
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from handlers.outcomes import Done
+from handlers.calls.outcomes import Done
 from portero.domain.call import Call
 from portero.domain.values import Kind, Status
 from portero.errors import INVALID_PARAMS, RpcError

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from handlers.notification import Notified, record, tell
+from handlers.people.notification import Notified, record, tell
 from portero.domain.call import Call
 from portero.domain.ids import CallId
 from portero.telegram.cards import CARD

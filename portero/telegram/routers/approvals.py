@@ -6,7 +6,7 @@ from typing import Final
 from aiogram import Router
 from aiogram.types import CallbackQuery
 
-from handlers.decisions import Decided, Decisions
+from handlers.people.decisions import Decided, Decisions
 from portero.domain.ids import CallId
 from portero.domain.values import Actor, Resolution, Status
 from portero.errors import AlreadyDecided, DecisionError, NotFound

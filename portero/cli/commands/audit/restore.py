@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from handlers.restoring import settle_restored
+from handlers.upkeep.restoring import settle_restored
 from portero.cli.commands.audit.where import log_of, storage_configured
 from portero.cli.exits import Exit
 from portero.cli.output import Output, json_option

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from handlers.archiving import archive_place
+from handlers.upkeep.archiving import archive_place
 from portero.cli.place import Place
 from portero.domain.ids import ReplicaId
 from portero.errors import ArchiveError, ConfigError

@@ -7,12 +7,12 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from handlers.continued import Tended
+from handlers.between.passing import Passing
+from handlers.between.post import Letter, Post
+from handlers.calls.continued import Tended
+from handlers.calls.outcomes import Done, Failed
+from handlers.calls.requests import CallRequest, Pending, Refused, Requests
 from handlers.core import Core
-from handlers.outcomes import Done, Failed
-from handlers.passing import Passing
-from handlers.post import Letter, Post
-from handlers.requests import CallRequest, Pending, Refused, Requests
 from portero.domain import call as calls
 from portero.domain.commands import ShowUpstreamTask
 from portero.domain.events import UpstreamTaskShown

@@ -5,8 +5,8 @@ from typing import Final
 
 import structlog
 
+from handlers.calls.outcomes import error_text
 from handlers.core import Core
-from handlers.outcomes import error_text
 from portero.domain import call as calls
 from portero.domain.commands import CallCommand, Cancel, RecordFailure
 from portero.domain.ids import CallId, Millis, call_aggregate

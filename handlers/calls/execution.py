@@ -8,16 +8,16 @@ from typing import Any, Final, TypeVar
 import attrs
 import structlog
 
-from handlers.asking import TaskChannel
-from handlers.bridging import Channel
+from handlers.calls.asking import TaskChannel
+from handlers.calls.bridging import Channel
+from handlers.calls.inquiries import Inquiries
+from handlers.calls.kept import Params, params_of
+from handlers.calls.outcomes import Execution
+from handlers.calls.refusing import is_waited_for, unsent
+from handlers.calls.running import Runner
+from handlers.calls.starting import Start, ending
 from handlers.core import Core
-from handlers.inquiries import Inquiries
-from handlers.kept import Params, params_of
-from handlers.outcomes import Execution
-from handlers.ownership import Ownership, Term
-from handlers.refusing import is_waited_for, unsent
-from handlers.running import Runner
-from handlers.starting import Start, ending
+from handlers.owners.ownership import Ownership, Term
 from portero.domain import call as calls
 from portero.domain.events import Recorded
 from portero.domain.ids import LOCK_AGGREGATE, Aggregate, CallId, Millis, Seq, call_aggregate, split_aggregate

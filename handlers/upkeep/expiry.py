@@ -6,7 +6,7 @@ import structlog
 
 from handlers.concluding import conclude
 from handlers.core import Core
-from handlers.notification import Notifications
+from handlers.people.notification import Notifications
 from portero.domain import call as calls
 from portero.domain import grant as grants
 from portero.domain.commands import Wake

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import structlog
 
+from handlers.calls.execution import Executions
 from handlers.core import Core
-from handlers.execution import Executions
-from handlers.ownership import Ownership
+from handlers.owners.ownership import Ownership
 from portero.domain.events import CallApproved, ExecutionQueued, OutcomeResolved, Recorded
 from portero.domain.ids import CallId, Seq
 from portero.domain.values import Status

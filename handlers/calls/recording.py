@@ -7,10 +7,10 @@ from typing import Final
 
 import structlog
 
+from handlers.calls.kept import let_go
+from handlers.calls.outcomes import FETCHED_SECONDS, Execution, Outcome
 from handlers.concluding import written
 from handlers.core import Core
-from handlers.kept import let_go
-from handlers.outcomes import FETCHED_SECONDS, Execution, Outcome
 from portero.domain import call as calls
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess
 from portero.domain.events import CallEvent, ExecutionOutcomeUnknown, ExecutionSucceeded, LateOutcomeRecorded

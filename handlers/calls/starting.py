@@ -2,10 +2,10 @@
 
 import attrs
 
+from handlers.calls.kept import Params
+from handlers.calls.refusing import is_waited_for, refusal, unsent
 from handlers.core import Core
-from handlers.kept import Params
-from handlers.ownership import Term
-from handlers.refusing import is_waited_for, refusal, unsent
+from handlers.owners.ownership import Term
 from portero.domain import call as calls
 from portero.domain.commands import CallCommand, StartExecution
 from portero.domain.events import CallEvent

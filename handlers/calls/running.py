@@ -9,10 +9,8 @@ import attrs
 import msgspec
 import structlog
 
-from handlers.bridging import MAX_ROUNDS, Bridge, Channel
-from handlers.core import Core
-from handlers.naming import completion_there, name_there
-from handlers.outcomes import (
+from handlers.calls.bridging import MAX_ROUNDS, Bridge, Channel
+from handlers.calls.outcomes import (
     ABOUT_TASKS,
     METHODS,
     Done,
@@ -25,7 +23,9 @@ from handlers.outcomes import (
     succeeded,
     upstream_params,
 )
-from handlers.recording import ANSWER_SECONDS, Recorder, not_given_out
+from handlers.calls.recording import ANSWER_SECONDS, Recorder, not_given_out
+from handlers.core import Core
+from handlers.naming import completion_there, name_there
 from portero.domain import call as calls
 from portero.domain.commands import GiveTask
 from portero.domain.events import Recorded

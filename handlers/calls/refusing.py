@@ -1,9 +1,9 @@
 """What is looked at once more before a call starts that has waited: is it still what it was, and still wanted?"""
 
-from handlers.continued import denies
+from handlers.calls.continued import denies
+from handlers.calls.kept import Params
+from handlers.calls.outcomes import error_text
 from handlers.core import Core
-from handlers.kept import Params
-from handlers.outcomes import error_text
 from portero.domain.call import Call
 from portero.domain.commands import Deny, RecordFailure
 from portero.domain.grant import GrantEnd

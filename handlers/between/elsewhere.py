@@ -12,18 +12,18 @@ import attrs
 import structlog
 from msgspec.structs import replace
 
-from handlers.answering import answer_of
-from handlers.asking import capabilities_of, letters_of
-from handlers.bridging import Channel
+from handlers.between.answering import answer_of
+from handlers.calls.asking import capabilities_of, letters_of
+from handlers.calls.bridging import Channel
+from handlers.calls.kept import Params
+from handlers.calls.outcomes import Execution
+from handlers.calls.recording import ANSWER_SECONDS, not_given_out
+from handlers.calls.requests import Answer, CallRequest, Turn
+from handlers.calls.running import LEASE_PARTS, Runner
+from handlers.calls.unsent import Unsent
 from handlers.concluding import conclude
 from handlers.core import Core
-from handlers.kept import Params
-from handlers.outcomes import Execution
-from handlers.ownership import Ownership, Term
-from handlers.recording import ANSWER_SECONDS, not_given_out
-from handlers.requests import Answer, CallRequest, Turn
-from handlers.running import LEASE_PARTS, Runner
-from handlers.unsent import Unsent
+from handlers.owners.ownership import Ownership, Term
 from portero.domain.call import Call
 from portero.domain.commands import RequestCall, Wake
 from portero.domain.events import (

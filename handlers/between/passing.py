@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from handlers.between.post import Letter, Post
 from handlers.core import Core
 from handlers.naming import address_there
-from handlers.ownership import Ownership
-from handlers.post import Letter, Post
+from handlers.owners.ownership import Ownership
 from portero.domain.ids import ReplicaId
 from portero.errors import (
     OUTCOME_UNKNOWN,

@@ -6,9 +6,9 @@ from typing import Final
 
 import structlog
 
+from handlers.between.passing import TAKE_SECONDS, Passing
 from handlers.core import Core
-from handlers.passing import TAKE_SECONDS, Passing
-from handlers.updates import Updates
+from handlers.resources.updates import Updates
 from portero.domain import session as sessions
 from portero.domain.commands import EndSession, OpenStream, SessionCommand, SetLevel, Subscribe, Unsubscribe
 from portero.domain.events import RequestCancelled

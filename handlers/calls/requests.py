@@ -8,16 +8,16 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Struct
 
-from handlers.asking import capabilities_of, letters_of
-from handlers.bridging import Channel
-from handlers.continued import Precedent
+from handlers.calls.asking import capabilities_of, letters_of
+from handlers.calls.bridging import Channel
+from handlers.calls.continued import Precedent
+from handlers.calls.kept import Params, blob_seconds, blobs, kept
+from handlers.calls.outcomes import Done, Execution, Failed
+from handlers.calls.repeats import refuse_repeats
+from handlers.calls.running import Runner
+from handlers.calls.unsent import Unsent
+from handlers.calls.using import use
 from handlers.core import Core, new_call_id
-from handlers.kept import Params, blob_seconds, blobs, kept
-from handlers.outcomes import Done, Execution, Failed
-from handlers.repeats import refuse_repeats
-from handlers.running import Runner
-from handlers.unsent import Unsent
-from handlers.using import use
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
 from portero.domain.ids import CallId, ClientId, Millis, Seq, call_aggregate

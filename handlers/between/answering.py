@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
+from handlers.calls.outcomes import Done, Execution, Failed, called_off
+from handlers.calls.recording import not_given_out
+from handlers.calls.requests import Answer, Refused
 from handlers.core import Core
-from handlers.outcomes import Done, Execution, Failed, called_off
-from handlers.recording import not_given_out
-from handlers.requests import Answer, Refused
 from portero.domain.call import Call
 from portero.domain.values import Action, Status
 from portero.errors import DENIED, OUTCOME_UNKNOWN, LogError

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Raw
 
+from handlers.between.elsewhere import Elsewhere
+from handlers.between.post import Letter, Post
+from handlers.calls.execution import Waiting
 from handlers.core import Core
-from handlers.elsewhere import Elsewhere
-from handlers.execution import Waiting
-from handlers.post import Letter, Post
 from portero.domain.call import Call
 from portero.domain.call_parts import Queued
 from portero.domain.ids import CallId, ClientId, call_aggregate
@@ -20,7 +20,7 @@ PROGRESS_SECONDS: Final = 0.1
 
 
 class RemoteChannel:
-    """See ``handlers.bridging.Channel``: what goes through it travels as a letter. Only fakes come here."""
+    """See ``handlers.calls.bridging.Channel``: what goes through it travels as a letter. Only fakes come here."""
 
     def __init__(self, post: Post, call: Call, queued: Queued) -> None:
         event = queued.event

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from handlers.inquiries import Inquiries
+from handlers.calls.inquiries import Inquiries
 from portero.domain.call_parts import Approval
 from portero.domain.ids import CallId, ClientId
 from portero.errors import METHOD_NOT_FOUND, RpcError
@@ -92,7 +92,7 @@ def _wants_tools(params: bytes) -> bool:
 
 
 class TaskChannel:
-    """The way to the client of an approved call. See ``handlers.bridging.Channel``.
+    """The way to the client of an approved call. See ``handlers.calls.bridging.Channel``.
 
     Who follows it as a task finds the questions there, and answers them. Others can be asked by results only.
     """

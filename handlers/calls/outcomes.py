@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from handlers.bridging import Channel
+from handlers.calls.bridging import Channel
 from portero.domain.call_unsent import as_before
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess, RecordUnknown
 from portero.domain.events import CallCancelled, ExecutionFailed, ExecutionOutcomeUnknown, ExecutionSucceeded

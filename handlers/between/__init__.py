@@ -1,0 +1,1 @@
+"""What crosses from one replica to another: calls on servers that run there, letters, questions about tasks."""

@@ -1,0 +1,1 @@
+"""One call on this replica, from the request to its outcome on the log."""

@@ -1,0 +1,1 @@
+"""Subscriptions to resources, and what is told of them."""
