@@ -65,7 +65,9 @@ async def test_a_denial_of_a_person_reaches_the_model_with_its_reason(house: Hou
     ("code", "modern_code", "status"),
     [
         (-32602, -32602, 400),
-        (-32601, -32601, 404),
+        (-32601, -32603, 200),  # it is our own method that a client would take to be missing
+        (-32600, -32603, 200),
+        (-32700, -32603, 200),
         (-32603, -32603, 200),
         (-32002, -32602, 400),
         (-32020, -32603, 200),
@@ -85,6 +87,29 @@ async def test_an_upstreams_error_comes_through(
     async with house.caller(name, modern=True) as caller:
         expected = {**error, "code": modern_code}
         assert await caller.error("tools/call", {"name": "fixture/fail", "arguments": error}) == (status, expected)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (-32601, {"upstreamCode": -32601}),
+        (-32600, {"upstreamCode": -32600}),
+        (-32700, {"upstreamCode": -32700}),
+        (-32020, {"upstreamCode": -32020}),
+        (-32002, None),
+        (17, None),
+    ],
+)
+async def test_where_an_upstreams_code_would_say_something_else_it_stands_beside(
+    house: House, name: str, code: int, said: dict[str, Any] | None
+) -> None:
+    error = {"code": code, "message": "no such luck"}
+    params = {"name": "fixture/fail", "arguments": error}
+    async with house.caller(name) as caller:
+        assert await caller.error("tools/call", params) == (200, error)
+    async with house.caller(name, modern=True) as caller:
+        _, told = await caller.error("tools/call", params)
+    assert (told.get("data"), told["message"]) == (said, "no such luck")
 
 
 async def test_arguments_arrive_as_they_were_sent(house: House, name: str) -> None:

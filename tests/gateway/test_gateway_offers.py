@@ -1,11 +1,15 @@
 """Resources, prompts and completion pass the same gate as tools: policy, log, and only then the upstream."""
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portero.settings import UpstreamConfig
 from tests.gateway.house import META, House, document, fixture, open_house
+from tests.gateway.paging import SERVER as LISTS
 from tests.gateway.streaming import begin
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -122,6 +126,28 @@ async def test_completion_asks_the_upstream_that_it_is_for(
     assert arrived["ref"] == arriving
     assert arrived["argument"] == ARGUMENT
     assert not any(key.startswith(META) for key in arrived.get("_meta", {}))
+
+
+@ERAS
+@pytest.mark.parametrize(
+    "ref", [{"type": "ref/prompt", "name": "plain/greet"}, {"type": "ref/resource", "uri": "made://greet"}]
+)
+async def test_an_upstream_that_completes_nothing_has_no_suggestions(
+    name: str, modern: bool, ref: dict[str, Any]
+) -> None:
+    """Portero says that it completes, and a client cannot know who is behind a name."""
+
+    def plain(effects: Path) -> list[UpstreamConfig]:
+        (names := effects.parent / "names").write_text('["greet"]')
+        return [UpstreamConfig(name="plain", command=sys.executable, args=(str(LISTS), str(names)))]
+
+    async with open_house(upstreams=plain, policies={}) as house, house.caller(name, modern=modern) as caller:
+        result = await caller.rpc("completion/complete", {"ref": ref, "argument": ARGUMENT})
+        assert result["completion"] == {"values": []}
+        (call,) = house.view.calls._ended.values()
+        assert (call.status, json.loads(call.error or "")["code"]) == ("error", -32601)
+        _, error = await caller.error("resources/read", {"uri": "made://greet"})
+        assert error["code"] == (-32603 if modern else -32601)
 
 
 @ERAS

@@ -90,12 +90,22 @@ async def test_a_denial_is_a_completed_task_with_the_reason(house: House, name: 
     assert "too dear" in found["result"]["content"][0]["text"]
 
 
-async def test_a_failed_execution_is_a_failed_task(house: House, name: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "more", "told"),
+    [
+        (-32000, {"data": [1]}, {"code": -32000, "data": [1]}),
+        (-32601, {"data": [1]}, {"code": -32603, "data": [1]}),
+        (-32601, {}, {"code": -32603, "data": {"upstreamCode": -32601}}),
+    ],
+)
+async def test_a_failed_execution_is_a_failed_task(
+    house: House, name: str, code: int, more: dict[str, Any], told: dict[str, Any]
+) -> None:
     rule = await house.decisions.set_rule("fixture/fail", Action.ASK, ADMIN)
     await wait_until(lambda: any(found.id == rule for found in house.view.rules), "the rule is known")
     try:
         async with house.caller(name, modern=True, capabilities=TASKS) as caller:
-            error = {"code": -32000, "message": "no such luck", "data": [1]}
+            error = {"code": code, "message": "no such luck", **more}
             task = (await caller.tool("fixture/fail", **error))["taskId"]
             await house.approve(task)
             found = await caller.ended(task)
@@ -103,7 +113,7 @@ async def test_a_failed_execution_is_a_failed_task(house: House, name: str) -> N
         await house.decisions.remove_rule(rule, ADMIN)
         await wait_until(lambda: all(found.id != rule for found in house.view.rules), "the rule is gone")
     assert found["status"] == "failed"
-    assert found["error"] == error
+    assert found["error"] == {"message": "no such luck", **told}
     assert "result" not in found
 
 

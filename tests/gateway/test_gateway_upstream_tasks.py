@@ -22,10 +22,17 @@ from portero.domain.events import (
 from portero.domain.ids import Millis, call_aggregate, replica_aggregate
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import SYSTEM, Action, Actor, Kind
-from portero.errors import DENIED, INVALID_PARAMS, LOG_UNAVAILABLE, LogUnavailable
+from portero.errors import (
+    DENIED,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    LOG_UNAVAILABLE,
+    METHOD_NOT_FOUND,
+    LogUnavailable,
+)
 from portero.gateway.calls import following
 from portero.log import Log, Write
-from tests.gateway.house import ADMIN, TASKS, Caller, House, fixture, open_house
+from tests.gateway.house import ADMIN, TASKS, Caller, House, fixture, open_house, wait_until
 from tests.gateway.streaming import listening
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -248,3 +255,23 @@ async def test_a_task_of_a_replica_that_has_stopped_says_so(name: str) -> None:
         await one.view.wait_for(appended.last, 5)
         _, error = await here.error("tasks/get", {"taskId": task})
     assert "Replica r2 has stopped" in error["message"]
+
+
+async def test_that_its_server_does_not_know_a_method_is_not_said_of_ours(name: str) -> None:
+    """It has been started anew meanwhile, and its answer would tell the client to speak the older era."""
+    async with (
+        open_house(upstreams=lambda effects: [fixture(effects, modern=True)]) as house,
+        declaring(house, name) as caller,
+    ):
+        task, (before,) = await made(caller), house.upstreams.status()
+        await caller.post("tools/call", {"name": "fixture/die", "arguments": {}})
+
+        def anew() -> bool:
+            (now,) = house.upstreams.status()
+            return now.state is before.state and now.pid != before.pid
+
+        await wait_until(anew, "it has been started anew")
+        for method in METHODS:
+            status, error = await caller.error(method, {"taskId": task})
+            assert (status, error["code"], error["message"]) == (200, INTERNAL_ERROR, "no such method")
+            assert error["data"] == {"upstreamCode": METHOD_NOT_FOUND}

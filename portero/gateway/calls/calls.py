@@ -21,7 +21,7 @@ from portero.errors import (
     RpcError,
 )
 from portero.gateway import texts
-from portero.gateway.calls.answers import count, failure
+from portero.gateway.calls.answers import NO_SUGGESTIONS, completes_nothing, count, failure
 from portero.gateway.calls.backchannel import Channels, ClientChannel
 from portero.gateway.calls.continuing import WORD, Continuing, with_state
 from portero.gateway.calls.deferring import POLL_INTERVAL_MS, Deferring
@@ -115,6 +115,8 @@ class Calls:
             raise RpcError(PENDING_APPROVAL, members["message"], members)
         if isinstance(answer, Refused):
             raise RpcError(DENIED, texts.refused(target, answer.reason))
+        if completes_nothing(asked.kind, answer):
+            return self._results.upstream(NO_SUGGESTIONS, modern=request.modern)
         raise failure(answer, modern=request.modern)
 
     async def shown(self, request: Request, target: str, arguments: bytes, answer: Done) -> bytes:

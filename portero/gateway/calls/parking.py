@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from handlers.calls.inquiries import Inquiries
 from handlers.calls.outcomes import Done, Failed
@@ -18,6 +18,7 @@ from portero.domain.ids import CallId, Seq
 from portero.domain.values import SYSTEM, Actor, Kind, Status
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, OUTCOME_UNKNOWN, DecisionError, LogError, RpcError
 from portero.gateway import wire
+from portero.gateway.calls.answers import failed
 from portero.gateway.calls.backchannel import ClientChannel, ParkingChannel
 from portero.gateway.calls.taskids import task_id
 from portero.gateway.calls.tasks import Tasks
@@ -41,15 +42,6 @@ class Asking(Struct, frozen=True):
     """The client is asked before it gets a result; ``members`` are those of the protocol's ``InputRequiredResult``."""
 
     members: dict[str, Any]
-
-
-class _Error(Struct):
-    code: int = INTERNAL_ERROR
-    message: str = "unknown error"
-    data: Raw | UnsetType = UNSET
-
-
-_error = msgspec.json.Decoder(_Error)
 
 
 class Parking:
@@ -141,8 +133,7 @@ class Parking:
         if result is not None:
             return Done(call.id, result)
         if call.status is Status.ERROR and call.error is not None:
-            error = _error.decode(call.error)
-            return Failed(call.id, error.code, error.message, None if error.data is UNSET else bytes(error.data))
+            return failed(call)
         return Failed(call.id, OUTCOME_UNKNOWN, self._tasks.standing(call, str(call.id), ""))
 
     def _cancel_behind(self, call: Call) -> None:

@@ -14,8 +14,9 @@ from msgspec import Raw
 from portero.domain.call import Call
 from portero.domain.ids import ClientId
 from portero.domain.values import Actor, Kind, Status
-from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, AlreadyDecided, RpcError
+from portero.errors import INVALID_PARAMS, AlreadyDecided, RpcError
 from portero.gateway import texts
+from portero.gateway.calls.answers import failed, failure
 from portero.gateway.calls.deferring import POLL_INTERVAL_MS
 from portero.gateway.calls.following import Following
 from portero.gateway.calls.parking import take_answers
@@ -122,8 +123,9 @@ class TaskExtension:
         if call.status is Status.CANCELLED:
             return "cancelled", {}
         if call.status is Status.ERROR:
-            error = call.error or ""
-            return "failed", {"error": Raw(error.encode()) if error else {"code": INTERNAL_ERROR, "message": "unknown"}}
+            error = failure(failed(call), modern=True)
+            data = {"data": error.data} if error.data is not None else {}
+            return "failed", {"error": {"code": error.code, "message": str(error), **data}}
         return "completed", {"result": Raw(self._result(call, result, said))}
 
     def _result(self, call: Call, result: bytes | None, said: str) -> bytes:

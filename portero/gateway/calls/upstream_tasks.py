@@ -29,7 +29,7 @@ from portero.errors import (
     UpstreamRefused,
 )
 from portero.gateway import texts, wire
-from portero.gateway.calls.answers import count, failure
+from portero.gateway.calls.answers import count, failure, modern_error
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
 from portero.gateway.services import Services
@@ -162,7 +162,6 @@ async def _reached(asking: Awaitable[T]) -> T:
     try:
         return await asking
     except UpstreamRefused as refused:
-        data = Raw(refused.data) if refused.data is not None else None
-        raise CallError(refused.code, refused.message, data) from refused
+        raise modern_error(refused.code, refused.message, refused.data) from refused
     except UpstreamError as error:
         raise CallError(UPSTREAM_UNAVAILABLE, str(error)) from error
