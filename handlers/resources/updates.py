@@ -62,8 +62,12 @@ class Updates:
     # --- what upstreams tell ------------------------------------------------------------------------------------------
 
     def updated(self, note: Notification) -> None:
-        """Takes ``notifications/resources/updated``; what concerns nobody is dropped."""
-        uri = self.stored(_updated.decode(note.params).uri)
+        """Takes ``notifications/resources/updated``; what concerns nobody, or cannot be read, is dropped."""
+        try:
+            uri = self.stored(_updated.decode(note.params).uri)
+        except (msgspec.DecodeError, RecursionError):
+            logger.info("an update that cannot be read is dropped", upstream=note.upstream)
+            return
         if self._core.view.sessions.concerned(note.upstream, uri):
             self._heard[Watched(note.upstream, uri)] = None
             self._woken.set()

@@ -1,7 +1,7 @@
 """Requests from a server to us: pings are answered, the rest is somebody else's to answer or refuse."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -37,7 +37,7 @@ class Answering:
             text = f"{request.method} is not offered to this server"
             self._post(jsonrpc.error(identity, METHOD_NOT_FOUND, text))
         else:
-            task = asyncio.get_running_loop().create_task(self._answer(request, identity, self._on_request(request)))
+            task = asyncio.get_running_loop().create_task(self._answer(request, identity, self._on_request))
             self._tasks[identity] = task
             for call in concerned:
                 call.questions += 1
@@ -64,9 +64,9 @@ class Answering:
         for task in self._tasks.values():
             task.cancel()
 
-    async def _answer(self, request: ServerRequest, identity: int | str, answer: Awaitable[bytes]) -> None:
+    async def _answer(self, request: ServerRequest, identity: int | str, on_request: OnRequest) -> None:
         try:
-            message = jsonrpc.result(identity, await answer)
+            message = jsonrpc.result(identity, await on_request(request))
         except RpcError as error:
             data = None if error.data is None else msgspec.json.encode(error.data)
             message = jsonrpc.error(identity, error.code, str(error), data)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ _ACCEPT: Final = {"accept": "application/json, text/event-stream", "content-type
 _SESSION: Final = "mcp-session-id"
 _NAMED_BY: Final = {**NAME_MEMBERS, **dict.fromkeys(TASK_METHODS, "taskId")}
 """By method: the member of the params that a header repeats."""
+_VISIBLE: Final = re.compile(r"[!-~]+")
 HeaderMaps = Callable[[str], dict[tuple[str, ...], str]]
 """Which arguments of a tool travel as headers, too: path of the argument -> name of the header."""
 
@@ -178,7 +180,7 @@ class HttpTransport:
             await self._refused(call, response)
             return
         if call.method == "initialize":
-            self._session = response.headers.get(_SESSION)
+            self._session = self._begun(response.headers.get(_SESSION))
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             await self._streams.read(
@@ -193,6 +195,12 @@ class HttpTransport:
             self.peer.fail(
                 call, OutcomeLost(f"{self._config.name} ended its response without an answer; the call had been sent.")
             )
+
+    def _begun(self, session: str | None) -> str | None:
+        """The id of a session, which is sent back in a header. Raises UpstreamUnavailable when it cannot be."""
+        if session and not _VISIBLE.fullmatch(session):
+            raise UpstreamUnavailable(f"{self._config.name} gives a session id that is no visible ASCII.")
+        return session or None
 
     def _received(self, data: bytes, origin: Call | None) -> None:
         with contextlib.suppress(msgspec.DecodeError):  # no JSON: the peer counts and reports it

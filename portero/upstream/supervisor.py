@@ -122,11 +122,17 @@ class Supervisor:
             if not in_vain:
                 self._end(reason, lasted)
         finally:
-            await link.close(self.grace)
+            await self._close(link)
         if in_vain:
             # Some servers end when the first question is not "initialize": once more, the old way, at once.
             self._ask_modern = False
             await self._one_life()
+
+    async def _close(self, link: Link) -> None:
+        try:
+            await link.close(self.grace)
+        except Exception:
+            log.exception("a connection could not be closed properly", upstream=self.config.name)
 
     async def _live(self, link: Link, modern: bool) -> tuple[str, float]:
         """Why it ended, and for how many seconds it was connected."""

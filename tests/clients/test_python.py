@@ -88,15 +88,28 @@ async def test_it_sees_progress(tap: Tap, mode: str, upstream: str, tmp_path: Pa
 
 @ERAS
 @UPSTREAMS
-async def test_it_cancels(world: World, tap: Tap, mode: str, upstream: str) -> None:
+async def test_it_cancels(world: World, mode: str, upstream: str) -> None:
     done = len(world.effects())
+    with Tap(world.place.port) as tap:  # one of its own: what is on it is of this client
+        await _cancels(world, tap, mode, upstream, done)
+
+
+async def _cancels(world: World, tap: Tap, mode: str, upstream: str, done: int) -> None:
     async with connected(tap, mode) as client:
         calling = asyncio.create_task(client.call_tool(f"{upstream}/wait"))
         await asyncio.to_thread(wait_until, lambda: world.effects()[done:] == ["waiting"], "the call is under way")
         calling.cancel()
         expected = ["waiting", "cancelled"]
         await asyncio.to_thread(wait_until, lambda: world.effects()[done:] == expected, "the upstream is told")
+        if mode == "legacy":  # an answer that comes as it leaves is too much for this client
+            await asyncio.to_thread(wait_until, lambda: cancelled(tap), "the end of the call is on the wire")
         await client.list_tools()
+
+
+def cancelled(tap: Tap) -> bool:
+    """Whether Portero has answered the call."""
+    (call,) = [asked.message for asked in tap.asked() if asked.body and asked.message["method"] == "tools/call"]
+    return f'"id":{call["id"]},"error"'.encode() in tap.answered()
 
 
 @ERAS

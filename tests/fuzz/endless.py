@@ -15,7 +15,7 @@ TIMES: Final = "5"
 """Of what the suite tries, in one round: each begins with processes of its own and with another chance."""
 SHORTEST: Final = 15
 """Seconds that a round takes before it tries anything, about."""
-TESTS: Final = ("tests/fuzz/test_wire.py", "tests/fuzz/test_machine.py")
+TESTS: Final = ("tests/fuzz/test_wire.py", "tests/fuzz/test_upstreams.py", "tests/fuzz/test_machine.py")
 
 
 def main() -> None:

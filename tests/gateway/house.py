@@ -44,7 +44,7 @@ __all__ = ["META", "MODERN", "TASKS", "Caller", "House", "document", "last_messa
 
 UPSTREAM = Path(__file__).parent / "upstream_server.py"
 ADMIN = Actor("cli", "admin", "Ada")
-QUICK = Limits(first_retry=0.02, longest_retry=0.05, slow_retry=0.2, between_lists=0.01, grace=0.5)
+QUICK = Limits(first_retry=0.02, longest_retry=0.05, slow_retry=0.2, slowest_retry=0.4, between_lists=0.01, grace=0.5)
 
 POLICIES = {
     "fixture/effect": Action.ASK,

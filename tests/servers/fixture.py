@@ -41,6 +41,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="HTTP: answer with a body instead of an event stream")
     parser.add_argument("--no-push", action="store_true", help="HTTP: no stream for what belongs to no call")
+    parser.add_argument("--session", help="HTTP: the id of the first session")
     parser.add_argument("--statuses", type=int, nargs="*", default=[], help="HTTP: what the first messages get")
     parser.add_argument("--moved", action="store_true", help="HTTP: /mcp has moved to /mcp/")
     parser.add_argument("--cut", action="store_true", help="HTTP: a call's stream breaks and must be taken up again")

@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         session = None
         if first and self.fixture.given.era != "modern":
-            session = uuid.uuid4().hex
+            session, self.fixture.given.session = self.fixture.given.session or uuid.uuid4().hex, None
             self.sessions[session] = queue.Queue()
         self.answer(message, session)
 

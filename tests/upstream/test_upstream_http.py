@@ -168,6 +168,15 @@ async def test_a_session_that_ended_is_begun_anew() -> None:
         assert upstreams.of("h").restarts == 1
 
 
+@pytest.mark.parametrize("odd", ["\u00e9\u00ff", "two words", "\x7f"])
+async def test_a_session_id_that_cannot_be_sent_back_ends_the_connection_and_no_more(odd: str) -> None:
+    """Source: Streamable HTTP 2025-11-25, "Session Management": visible ASCII characters only."""
+    async with remote("--session", odd) as server, running(server.config()) as upstreams:
+        assert "session id" in str(upstreams.of("h").last_error)
+        await upstreams.becomes("h", State.CONNECTED)
+        assert await upstreams.said("h", "echo", {"text": "x"}) == "x"
+
+
 async def test_a_session_is_ended_when_we_stop() -> None:
     async with remote() as server:
         async with running(server.config()):
