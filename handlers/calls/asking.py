@@ -10,6 +10,14 @@ from portero.domain.ids import CallId, ClientId
 from portero.errors import METHOD_NOT_FOUND, RpcError
 
 ELICIT_FORM, ELICIT_URL, ROOTS, SAMPLE, SAMPLE_TOOLS = "f", "u", "r", "s", "t"
+LETTERS: Final = {
+    ELICIT_FORM: "elicitation/create with a form",
+    ELICIT_URL: "elicitation/create with a URL",
+    ROOTS: "roots/list",
+    SAMPLE: "sampling/createMessage",
+    SAMPLE_TOOLS: "sampling/createMessage with tools",
+}
+"""What each stands for, in words."""
 _NEEDED: Final = {"sampling/createMessage": SAMPLE, "roots/list": ROOTS}
 
 
@@ -60,24 +68,29 @@ def capabilities_of(letters: str) -> bytes | None:
     modes: dict[str, Any] = {mode: {} for letter, mode in named if letter in letters}
     if modes:
         declared["elicitation"] = modes
-    if SAMPLE in letters:
+    if SAMPLE in letters or SAMPLE_TOOLS in letters:
         declared["sampling"] = {"tools": {}} if SAMPLE_TOOLS in letters else {}
     if ROOTS in letters:
         declared["roots"] = {}
     return msgspec.json.encode(declared)
 
 
-def check_askable(letters: str, method: str, params: bytes) -> None:
-    """Raises RpcError when the client has not declared that it can be asked this."""
-    needed = _NEEDED.get(method)
+def needed_for(method: str, params: bytes) -> str | None:
+    """The letter of what a client must have declared to be asked this; None where the protocol has no such question."""
     if method == "elicitation/create":
         try:
             mode = _elicitation.decode(params).mode
         except (ValueError, RecursionError):
-            mode = ""
-        needed = {"form": ELICIT_FORM, "url": ELICIT_URL}.get(mode)
-    elif method == "sampling/createMessage" and _wants_tools(params):
-        needed = SAMPLE_TOOLS
+            return None
+        return {"form": ELICIT_FORM, "url": ELICIT_URL}.get(mode)
+    if method == "sampling/createMessage" and _wants_tools(params):
+        return SAMPLE_TOOLS
+    return _NEEDED.get(method)
+
+
+def check_askable(letters: str, method: str, params: bytes) -> None:
+    """Raises RpcError when the client has not declared that it can be asked this."""
+    needed = needed_for(method, params)
     if needed is None or needed not in letters:
         raise RpcError(METHOD_NOT_FOUND, f"{method}: this client cannot be asked that.")
 

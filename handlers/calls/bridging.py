@@ -9,12 +9,13 @@ from typing import Final, Protocol
 
 import msgspec
 import structlog
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw
 
+from handlers.calls.questions import Question, Questions
 from handlers.core import Core
 from portero.domain.ids import CallId, ClientId
 from portero.domain.values import Actor
-from portero.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError
+from portero.errors import METHOD_NOT_FOUND, RpcError
 from portero.upstream import Notification, ServerRequest
 
 log = structlog.get_logger("portero.bridging")
@@ -48,18 +49,6 @@ class Channel(Protocol):
         """The JSON of the client's result. Raises RpcError when it refuses or cannot be asked."""
 
 
-class _Question(msgspec.Struct):
-    method: str
-    params: Raw = Raw(b"{}")
-
-
-class _Result(msgspec.Struct):
-    resultType: str | None = None  # noqa: N815 - the protocol's names, here and below
-    inputRequests: dict[str, _Question] = {}  # noqa: N815
-    requestState: Raw | UnsetType = UNSET  # noqa: N815
-
-
-_result = msgspec.json.Decoder(_Result)
 _members = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -81,26 +70,18 @@ class Bridge:
         if note.method in TOLD and (channel := _only(note.contexts)) is not None:
             channel.tell(note.method, self._core.replacer.to_fake_result(note.params))
 
-    async def more_input(self, channel: Channel, params: bytes, result: bytes) -> bytes | None:
-        """The params to call again with, when ``result`` asks a client that is asked by pushing. Raises RpcError."""
-        if not channel.pushes or b'"input_required"' not in result:
-            return None
-        try:
-            asked = _result.decode(result)
-        except (ValueError, RecursionError) as error:
-            raise RpcError(INTERNAL_ERROR, f"The upstream's questions cannot be read: {error}.") from error
-        if asked.resultType != "input_required":
-            return None
-        answers = await self._ask_all(channel, asked.inputRequests)
+    async def more_input(self, channel: Channel, params: bytes, questions: Questions) -> bytes:
+        """The params to call again with, once the client has answered. Raises RpcError."""
+        answers = await self._ask_all(channel, questions.inputRequests or {})
         members = _members.decode(params)
         members["inputResponses"] = Raw(msgspec.json.encode(answers))
-        if asked.requestState is not UNSET:
-            members["requestState"] = asked.requestState
+        if questions.requestState is not UNSET:
+            members["requestState"] = questions.requestState
         else:
             members.pop("requestState", None)
         return msgspec.json.encode(members)
 
-    async def _ask_all(self, channel: Channel, questions: dict[str, _Question]) -> dict[str, Raw]:
+    async def _ask_all(self, channel: Channel, questions: dict[str, Question]) -> dict[str, Raw]:
         """All at once; where one is not answered, nobody waits for the others."""
         asking = {
             key: asyncio.create_task(self._ask(channel, question.method, bytes(question.params)))

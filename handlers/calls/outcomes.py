@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from handlers.calls.bridging import Channel
+from handlers.calls.questions import asks
 from portero.domain.call_unsent import as_before
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess, RecordUnknown
 from portero.domain.events import CallCancelled, ExecutionFailed, ExecutionOutcomeUnknown, ExecutionSucceeded
@@ -125,10 +126,6 @@ class _ResultHead(msgspec.Struct):
     isError: bool = False  # noqa: N815 - the protocol's name
 
 
-class _ResultType(msgspec.Struct):
-    resultType: str | None = None  # noqa: N815 - the protocol's name
-
-
 class _Error(msgspec.Struct, omit_defaults=True):
     code: int
     message: str
@@ -136,7 +133,6 @@ class _Error(msgspec.Struct, omit_defaults=True):
 
 
 _result_head = msgspec.json.Decoder(_ResultHead)
-_result_type = msgspec.json.Decoder(_ResultType)
 _error = msgspec.json.Decoder(_Error)
 
 
@@ -162,16 +158,6 @@ def is_error(result: bytes) -> bool:
         return _result_head.decode(result).isError
     except msgspec.ValidationError:  # a server may put anything there; what is not plainly fine is an error
         return True
-
-
-def asks(result: bytes) -> bool:
-    """Whether the upstream asks for more before there is a result, as the newer era does."""
-    if b'"input_required"' not in result:
-        return False
-    try:
-        return _result_type.decode(result).resultType == "input_required"
-    except msgspec.ValidationError:
-        return False
 
 
 def error_text(code: int, message: str, data: bytes | None = None) -> str:

@@ -23,6 +23,8 @@ from handlers.calls.outcomes import (
     succeeded,
     upstream_params,
 )
+from handlers.calls.questions import check_declared
+from handlers.calls.questions import read as read_questions
 from handlers.calls.recording import ANSWER_SECONDS, Recorder, not_given_out
 from handlers.core import Core
 from handlers.naming import completion_there, name_there
@@ -110,7 +112,8 @@ class Runner:
         channel = self.waiting(aggregate) if run is None else run.channel if run.working else None
         if channel is None:
             return False
-        channel.kept = True  # before it is on the log: whatever comes in this moment is kept already
+        # Before it is on the log: whatever comes in this moment is kept already, what is asked is asked there.
+        channel.kept = channel.pushes = True
 
         def build(now: Millis) -> tuple[Write, ...]:
             state = core.view.calls.get(call)
@@ -149,7 +152,7 @@ class Runner:
 
     async def _send(self, execution: Execution, params: bytes) -> bytes:
         """The upstream's result, with all that it asked on the way answered where its client can be asked."""
-        channel = execution.channel
+        channel, capabilities = execution.channel, _capabilities(execution)
         for _ in range(MAX_ROUNDS):
             result = await self._upstreams.request(
                 execution.upstream,
@@ -158,19 +161,20 @@ class Runner:
                 on_progress=self._progress(execution.on_progress),
                 on_late=lambda late: self._late(execution, late),
                 context=channel or execution.requester,
-                capabilities=_capabilities(execution),
+                capabilities=capabilities,
                 log_level=channel.log_level if channel is not None else None,
             )
-            if channel is None:
-                return result
             try:
-                more = await self._bridge.more_input(channel, params, result)
+                questions = read_questions(result)
+                if questions is None:
+                    return result
+                check_declared(execution.upstream, capabilities, questions.asked)
+                if channel is None or not channel.pushes or not questions.goes_on:
+                    return result
+                params = await self._bridge.more_input(channel, params, questions)
             except RpcError as error:
                 data = None if error.data is None else msgspec.json.encode(error.data)
                 raise UpstreamRefused(error.code, str(error), data) from error
-            if more is None:
-                return result
-            params = more
         raise UpstreamRefused(INTERNAL_ERROR, f"The upstream asked {MAX_ROUNDS} times for more input; it was given up.")
 
     def _params(self, execution: Execution) -> bytes:

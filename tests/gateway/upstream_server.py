@@ -89,7 +89,7 @@ def grow(given: dict[str, Any]) -> dict[str, Any]:
 
 def entrust(given: dict[str, Any]) -> dict[str, Any]:
     key = f"task-{len(tasks)}"
-    tasks[key] = {"taskId": key, "status": "input_required", "ttlMs": None}
+    tasks[key] = {"taskId": key, "status": "input_required", "ttlMs": None, **given.get("more", {})}
     return {"resultType": "task", **tasks[key]}
 
 
@@ -177,7 +177,7 @@ def inquire(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def call(identity: Any, params: dict[str, Any]) -> None:
-    name, given, meta = params["name"], params.get("arguments") or {}, params.get("_meta") or {}
+    name, given, meta = params["name"], params.setdefault("arguments", {}), params.get("_meta") or {}
     if name == "ask":
         threading.Thread(target=ask, args=(identity, given, meta.get("progressToken")), daemon=True).start()
     elif name == "inquire":
@@ -190,11 +190,11 @@ def call(identity: Any, params: dict[str, Any]) -> None:
         send({"id": identity, "error": given})
     elif name in ("wait", "quiet"):
         token = meta.get("progressToken") if name == "wait" else None
-        threading.Thread(target=wait, args=(identity, given, token)).start()
+        threading.Thread(target=wait, args=(identity, params, token)).start()
 
 
-def wait(identity: Any, given: dict[str, Any], token: Any) -> None:
-    step = 0
+def wait(identity: Any, params: dict[str, Any], token: Any) -> None:
+    given, step = params["arguments"], 0
     while not Path(given["file"]).exists():
         step += 1
         if token is not None:
@@ -204,6 +204,8 @@ def wait(identity: Any, given: dict[str, Any], token: Any) -> None:
         send({"id": identity, "error": {"code": 17, "message": "after all"}})
     elif given.get("entrust"):
         send({"id": identity, "result": entrust(given)})
+    elif "result" in given and "inputResponses" not in params:
+        send({"id": identity, "result": given["result"]})
     else:
         send({"id": identity, "result": text(f"after {step} steps")})
 

@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from handlers.calls.continued import Continued
 from handlers.calls.outcomes import Done
+from handlers.calls.questions import asks
 from handlers.calls.requests import Answer, CallRequest, Pending, Refused
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
@@ -23,7 +24,7 @@ from portero.errors import (
 from portero.gateway import texts
 from portero.gateway.calls.answers import NO_SUGGESTIONS, completes_nothing, count, failure
 from portero.gateway.calls.backchannel import Channels, ClientChannel
-from portero.gateway.calls.continuing import WORD, Continuing, with_state
+from portero.gateway.calls.continuing import Continuing, with_state
 from portero.gateway.calls.deferring import POLL_INTERVAL_MS, Deferring
 from portero.gateway.calls.parking import PREFIX as PARKED
 from portero.gateway.calls.parking import Asking, Parking
@@ -87,8 +88,8 @@ class Calls:
         answer = await self._call(request, asked)
         if isinstance(answer, Done):
             result = answer.result
-            if request.modern and WORD in result:
-                result = await self.shown(request, tool.canonical, arguments, answer)
+            if request.modern and asks(result):
+                result = await self._continuing.sealed(request, tool.canonical, arguments, answer)
             if request.declares_tasks:
                 result = self._tasks.adopted(request.client, tool.canonical, answer.call, tool.server, result)
             return self._results.upstream(result, modern=request.modern)
@@ -121,8 +122,8 @@ class Calls:
 
     async def shown(self, request: Request, target: str, arguments: bytes, answer: Done) -> bytes:
         """The result of a call, so that its client can go on with it where it asks something."""
-        if request.modern and WORD in answer.result:
-            return await self._continuing.sealed(request.client, target, arguments, answer)
+        if request.modern and asks(answer.result):
+            return await self._continuing.sealed(request, target, arguments, answer)
         return answer.result
 
     def _call(self, request: Request, asked: Asked) -> Awaitable[Answer | Asking]:

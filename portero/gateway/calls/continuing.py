@@ -15,15 +15,17 @@ from msgspec import Raw, Struct
 
 from handlers.calls.continued import Continued
 from handlers.calls.outcomes import Done
+from handlers.calls.questions import check_declared, read
 from portero.domain.ids import CallId, ClientId, Millis
 from portero.errors import INVALID_PARAMS, RpcError
+from portero.gateway.exchange.request import Request
 from portero.gateway.services import Services
 
 PURPOSE: Final = "continued call"
 PREFIX: Final = "c:"
 STATE_MS: Final = 45 * 60_000
 """How long a client may take: the store remembers for an hour whether a call was gone on with already."""
-WORD: Final = b'"input_required"'
+WORD: Final = Raw(b'"input_required"')
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 
@@ -46,11 +48,17 @@ class Continuing:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def sealed(self, client: ClientId, target: str, arguments: bytes, answer: Done) -> bytes:
-        """The result with a state of ours in the place of the upstream's, if it asks something; else as it is."""
-        members = _members.decode(answer.result)
-        if bytes(members.get("resultType", b"")) != WORD:
+    async def sealed(self, request: Request, target: str, arguments: bytes, answer: Done) -> bytes:
+        """The result with a state of ours in the place of the upstream's, if it asks something; else as it is.
+
+        Raises RpcError when it asks what this client has not declared with this request that it can be asked.
+        """
+        questions = read(answer.result)
+        if questions is None or not questions.goes_on:
             return answer.result
+        check_declared(target.partition("/")[0], request.capabilities, questions.asked)
+        members, client = _members.decode(answer.result), request.client
+        members["resultType"] = WORD
         core = self._services.core
         await core.catch_up()
         call = core.view.calls.get(answer.call)

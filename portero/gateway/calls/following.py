@@ -33,8 +33,10 @@ _interval = msgspec.json.Decoder(float | None)
 class Following:
     """Of one stream. ``tell`` is called with a public id whenever ``latest`` of it is something new."""
 
-    def __init__(self, tasks: UpstreamTasks, client: ClientId, tell: Callable[[str], None]) -> None:
-        self._tasks, self._client, self._tell = tasks, client, tell
+    def __init__(
+        self, tasks: UpstreamTasks, client: ClientId, capabilities: bytes, tell: Callable[[str], None]
+    ) -> None:
+        self._tasks, self._client, self._capabilities, self._tell = tasks, client, capabilities, tell
         self._latest: dict[str, dict[str, Raw]] = {}
         self._looking: set[asyncio.Task[None]] = set()
 
@@ -63,7 +65,7 @@ class Following:
         pause = SOONEST_SECONDS
         while True:
             try:
-                members = await self._tasks.look(self._client, public)
+                members = await self._tasks.look(self._client, public, self._capabilities)
             except PorteroError as error:
                 if isinstance(error, RpcError) and error.code == INVALID_PARAMS:
                     return

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from handlers.calls.questions import asks
 from portero.domain.call import Call
 from portero.domain.ids import ClientId
 from portero.domain.values import Actor, Kind, Status
@@ -86,9 +87,9 @@ class TaskExtension:
                 found[str(call.id)] = public
         return found
 
-    def following(self, client: ClientId, tell: Callable[[str], None]) -> Following:
-        """What a stream needs to tell of tasks that upstreams have made."""
-        return Following(self._upstreams, client, tell)
+    def following(self, request: Request, tell: Callable[[str], None]) -> Following:
+        """What the stream of a request needs to tell of tasks that upstreams have made."""
+        return Following(self._upstreams, request.client, request.capabilities, tell)
 
     async def notice(self, client: ClientId, public: str) -> dict[str, Any] | None:
         call = await self._tasks.find(client, public)
@@ -135,6 +136,8 @@ class TaskExtension:
             result = self._results.text(result.decode(), modern=False)
         elif (entrusted := self._upstreams.in_task(call, result)) is not None:
             result = self._results.text(entrusted, modern=False)
+        elif asks(result):
+            result = self._results.text(texts.ASKS, modern=False)
         return _typed(result)
 
 

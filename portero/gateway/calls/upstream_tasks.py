@@ -14,10 +14,10 @@ from msgspec import Raw
 
 from handlers.between.tending import GET, Said, UpstreamTask
 from handlers.calls.outcomes import Done
+from handlers.calls.questions import check_declared, of_task
 from handlers.calls.requests import Refused
 from portero.domain.call import Call
 from portero.domain.ids import CallId, ClientId, ReplicaId
-from portero.domain.mcp import KNOWS_TASKS
 from portero.domain.values import Action, Kind
 from portero.errors import (
     DENIED,
@@ -109,10 +109,10 @@ class UpstreamTasks:
         """Whether it is the id of a task that an upstream made for this client."""
         return public.startswith(PREFIX) and self._opened(client, public) is not None
 
-    async def look(self, client: ClientId, public: str) -> dict[str, Raw]:
-        """How a task stands, as ``tasks/get`` says it. Raises RpcError or LogError."""
+    async def look(self, client: ClientId, public: str, capabilities: bytes) -> dict[str, Raw]:
+        """How a task stands, as ``tasks/get`` says it to who declares this. Raises RpcError or LogError."""
         task = self._resolved(client, public)
-        return await self._look(client, public, task, wire.encode({"taskId": task.task}), KNOWS_TASKS)
+        return await self._look(client, public, task, wire.encode({"taskId": task.task}), capabilities)
 
     async def _look(
         self, client: ClientId, public: str, task: UpstreamTask, params: bytes, capabilities: bytes
@@ -122,6 +122,7 @@ class UpstreamTasks:
         if verdict.action is Action.DENY:
             raise RpcError(DENIED, texts.refused(task.tool, verdict.reason))
         members = _members.decode(await _reached(self._services.tending.get(client, task, params, capabilities)))
+        check_declared(task.upstream, capabilities, of_task(members))
         members["taskId"] = Raw(wire.encode(public))
         return members
 

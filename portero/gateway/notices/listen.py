@@ -79,7 +79,7 @@ class Listening:
             return self._offered.digest(method, client, knows_tasks=knows_tasks)
 
         tasks = await self._tasks.known(client, wanted.task_ids)
-        following = self._tasks.following(client, lambda public: listener.tell(TASK, public))
+        following = self._tasks.following(request, lambda public: listener.tell(TASK, public))
         lists = {method: digest(method) for method in wanted.lists}
         listener = Listener(client, session, str(session), lists, digest, tasks)
         self._listeners.add(listener)
