@@ -25,6 +25,7 @@ LAYERS = [
 
 ROOMS = {
     "portero.gateway": ("http", "exchange", "calls", "offer", "notices"),
+    "portero.upstream": ("wire", "session", "offer"),
     "handlers": ("owners", "calls", "between", "resources", "people", "upkeep"),
 }
 """The rooms of a unit, lowest first: each knows those below it, and none those above."""

@@ -7,14 +7,14 @@ import structlog
 from portero.domain.ids import ReplicaId
 from portero.errors import ConfigError
 from portero.settings import UpstreamConfig
-from portero.upstream import merge
-from portero.upstream.catalogue import Catalogue
-from portero.upstream.listing import Listing
-from portero.upstream.masking import Masks
-from portero.upstream.reporting import Reporting
+from portero.upstream.offer import merge
+from portero.upstream.offer.catalogue import Catalogue
+from portero.upstream.offer.masking import Masks
+from portero.upstream.session.listing import Listing
+from portero.upstream.session.reporting import Reporting
+from portero.upstream.session.supervisor import Supervisor
+from portero.upstream.session.watching import can_be_watched
 from portero.upstream.shared import Share, Shared
-from portero.upstream.supervisor import Supervisor
-from portero.upstream.watching import can_be_watched
 
 log = structlog.get_logger("portero.upstream")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import attrs
 
-from portero.upstream.listing import Listing
+from portero.upstream.session.listing import Listing
 
 
 @attrs.frozen

@@ -13,21 +13,21 @@ from portero.domain.ids import ReplicaId
 from portero.errors import UpstreamUnavailable
 from portero.settings import UpstreamConfig
 from portero.telemetry import UPSTREAM_SECONDS
-from portero.upstream.calls import Late
-from portero.upstream.catalogue import Catalogue
-from portero.upstream.eras import Server
 from portero.upstream.hooks import Notification, OnRequest
 from portero.upstream.limits import DEFAULT, Limits
-from portero.upstream.link import Link
-from portero.upstream.listing import Listing
-from portero.upstream.masking import Masks, masker
+from portero.upstream.offer.catalogue import Catalogue
+from portero.upstream.offer.masking import Masks, masker
 from portero.upstream.offering import Offering
 from portero.upstream.permit import Permit
-from portero.upstream.reporting import Reporting
+from portero.upstream.session.eras import Server
+from portero.upstream.session.link import Link
+from portero.upstream.session.listing import Listing
+from portero.upstream.session.reporting import Reporting
+from portero.upstream.session.status import State, UpstreamStatus
+from portero.upstream.session.supervisor import Supervisor
+from portero.upstream.session.watching import can_be_watched
 from portero.upstream.shared import Share, Shared
-from portero.upstream.status import State, UpstreamStatus
-from portero.upstream.supervisor import Supervisor
-from portero.upstream.watching import can_be_watched
+from portero.upstream.wire.calls import Late
 
 log = structlog.get_logger("portero.upstream")
 

@@ -10,13 +10,13 @@ import httpx2
 from portero.domain.replacement import Entry, Replacer
 from portero.errors import UpstreamError
 from portero.settings import UpstreamConfig
-from portero.upstream import merge
-from portero.upstream.calls import Call
-from portero.upstream.event_streams import EventStreams, TooLong, _Position, read_bounded
-from portero.upstream.listing import Kind, Listing, list_all
-from portero.upstream.names import Spelling
-from portero.upstream.negotiate import negotiate
-from portero.upstream.peer import Peer
+from portero.upstream.offer import merge
+from portero.upstream.offer.names import Spelling
+from portero.upstream.session.listing import Kind, Listing, list_all
+from portero.upstream.session.negotiate import negotiate
+from portero.upstream.wire.calls import Call
+from portero.upstream.wire.event_streams import EventStreams, TooLong, _Position, read_bounded
+from portero.upstream.wire.peer import Peer
 from tests.fuzz.target import CUT, Unreadable, parts, reads, target
 
 LOOP = asyncio.new_event_loop()
@@ -121,7 +121,7 @@ def repaired(line: bytes) -> bytes:
 
 
 def _without_halves(line: bytes) -> bytes:
-    from portero.upstream import jsonrpc
+    from portero.upstream.wire import jsonrpc
 
     return jsonrpc._LONE_SURROGATE.sub(jsonrpc._repaired, line.decode(errors="replace").encode())
 

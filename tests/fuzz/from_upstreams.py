@@ -6,8 +6,8 @@ import msgspec
 
 from portero.errors import RpcError
 from portero.gateway.exchange.results import Results
-from portero.upstream import jsonrpc
-from portero.upstream.lines import Lines
+from portero.upstream.wire import jsonrpc
+from portero.upstream.wire.lines import Lines
 from tests.fuzz.target import CUT, Unreadable, outcome, parts, reads, target
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])

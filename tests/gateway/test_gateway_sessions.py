@@ -7,7 +7,7 @@ import pytest
 
 from portero.domain.values import Action, Watched
 from portero.gateway.options import Options
-from portero.upstream import levels
+from portero.upstream.session import levels
 from tests.gateway.house import ADMIN, META, MODERN, House, open_house, wait_until
 from tests.gateway.streaming import LEGACY, begin, following
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from portero.domain.replacement import Entry, Replacer
 from portero.settings import UpstreamConfig
-from portero.upstream import Catalogue, Masks, Spelling, merge, names
-from portero.upstream.listing import Listing
-from portero.upstream.templates import fits
+from portero.upstream import Catalogue, Masks, Spelling
+from portero.upstream.offer import merge, names
+from portero.upstream.offer.templates import fits
+from portero.upstream.session.listing import Listing
 
 
 def section(name: str, *tools: str, **options: Any) -> merge.Section:

@@ -9,7 +9,7 @@ import pytest
 from portero.domain.events import CatalogueChanged
 from portero.settings import UpstreamConfig
 from portero.upstream import Catalogue, Spelling, State
-from portero.upstream.listing import MAX_ITEMS, MAX_PAGES
+from portero.upstream.session.listing import MAX_ITEMS, MAX_PAGES
 from tests.upstream.running import Running, fixture, running, until
 
 ERAS = pytest.mark.parametrize("era", ["legacy", "modern"])

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portero.errors import UpstreamError
-from portero.upstream import jsonrpc
-from portero.upstream.calls import Call
-from portero.upstream.lines import Lines
-from portero.upstream.params import OURS, with_meta, without_progress_token
-from portero.upstream.peer import Peer
+from portero.upstream.wire import jsonrpc
+from portero.upstream.wire.calls import Call
+from portero.upstream.wire.lines import Lines
+from portero.upstream.wire.params import OURS, with_meta, without_progress_token
+from portero.upstream.wire.peer import Peer
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from portero.settings import UpstreamConfig
-from portero.upstream import Catalogue, merge
-from portero.upstream.listing import Listing
-from portero.upstream.search import CATEGORIES, words
+from portero.upstream import Catalogue
+from portero.upstream.offer import merge
+from portero.upstream.offer.search import CATEGORIES, words
+from portero.upstream.session.listing import Listing
 
 TOOLS = {
     "github": {

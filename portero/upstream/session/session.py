@@ -9,12 +9,12 @@ import structlog
 
 from portero.domain.mcp import LOG_LEVEL_META
 from portero.errors import UpstreamError, UpstreamRefused
-from portero.upstream.calls import Late
-from portero.upstream.eras import Server, modern_meta
-from portero.upstream.levels import Levels
-from portero.upstream.listing import Kind, Listing, list_all
-from portero.upstream.peer import Peer
-from portero.upstream.watching import Watcher, Watching
+from portero.upstream.session.eras import Server, modern_meta
+from portero.upstream.session.levels import Levels
+from portero.upstream.session.listing import Kind, Listing, list_all
+from portero.upstream.session.watching import Watcher, Watching
+from portero.upstream.wire.calls import Late
+from portero.upstream.wire.peer import Peer
 
 log = structlog.get_logger("portero.upstream")
 

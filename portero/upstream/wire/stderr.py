@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from portero.upstream.lines import Lines
+from portero.upstream.wire.lines import Lines
 
 log = structlog.get_logger("portero.upstream")
 

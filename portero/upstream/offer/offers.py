@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Raw
 
 from portero.domain.values import ToolFacts
-from portero.upstream import names
-from portero.upstream.masking import Masks
-from portero.upstream.names import Spelling
+from portero.upstream.offer import names
+from portero.upstream.offer.masking import Masks
+from portero.upstream.offer.names import Spelling
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 

@@ -9,13 +9,13 @@ import structlog
 
 from portero.domain.mcp import SUBSCRIPTION_ID_META
 from portero.errors import INTERNAL_ERROR, OutcomeLost, UpstreamError, UpstreamRefused, UpstreamUnavailable
-from portero.upstream import jsonrpc
-from portero.upstream.answering import Answering
-from portero.upstream.calls import MAX_CALL_SECONDS, Call, Deadlines, Late
 from portero.upstream.hooks import Notification, OnRequest, ServerRequest, guarded
-from portero.upstream.jsonrpc import Envelope
-from portero.upstream.params import with_meta, without_progress_token
-from portero.upstream.transport import Transport
+from portero.upstream.wire import jsonrpc
+from portero.upstream.wire.answering import Answering
+from portero.upstream.wire.calls import MAX_CALL_SECONDS, Call, Deadlines, Late
+from portero.upstream.wire.jsonrpc import Envelope
+from portero.upstream.wire.params import with_meta, without_progress_token
+from portero.upstream.wire.transport import Transport
 
 log = structlog.get_logger("portero.upstream")
 

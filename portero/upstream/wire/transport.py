@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from portero.errors import UpstreamUnavailable
-from portero.upstream.calls import Call
+from portero.upstream.wire.calls import Call
 
 
 class TurnedAway(UpstreamUnavailable):

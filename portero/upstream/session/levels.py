@@ -8,8 +8,8 @@ import structlog
 
 from portero.domain.mcp import LOG_LEVELS
 from portero.errors import UpstreamError
-from portero.upstream.eras import Server
-from portero.upstream.peer import Peer
+from portero.upstream.session.eras import Server
+from portero.upstream.wire.peer import Peer
 
 log = structlog.get_logger("portero.upstream")
 

@@ -21,13 +21,13 @@ from msgspec import Raw
 from portero.domain.mcp import NAME_MEMBERS, TASK_METHODS
 from portero.errors import OutcomeLost, UpstreamRefused, UpstreamUnavailable
 from portero.settings import UpstreamConfig
-from portero.upstream import jsonrpc
-from portero.upstream.calls import Call
-from portero.upstream.event_streams import EventStreams, read_bounded
-from portero.upstream.http_failures import moved_to, of_exception, of_status, said
 from portero.upstream.limits import Limits
-from portero.upstream.peer import Peer
 from portero.upstream.permit import ENDED, Permit
+from portero.upstream.wire import jsonrpc
+from portero.upstream.wire.calls import Call
+from portero.upstream.wire.event_streams import EventStreams, read_bounded
+from portero.upstream.wire.http_failures import moved_to, of_exception, of_status, said
+from portero.upstream.wire.peer import Peer
 
 log = structlog.get_logger("portero.upstream")
 

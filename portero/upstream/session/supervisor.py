@@ -10,14 +10,14 @@ import structlog
 from portero.domain.ids import Millis
 from portero.errors import UpstreamError, UpstreamUnavailable
 from portero.settings import UpstreamConfig
-from portero.upstream.eras import Server
 from portero.upstream.limits import Limits
-from portero.upstream.link import Link
-from portero.upstream.listing import Listing
 from portero.upstream.permit import Permit
-from portero.upstream.session import Session
-from portero.upstream.status import State, UpstreamStatus
-from portero.upstream.watching import Watching
+from portero.upstream.session.eras import Server
+from portero.upstream.session.link import Link
+from portero.upstream.session.listing import Listing
+from portero.upstream.session.session import Session
+from portero.upstream.session.status import State, UpstreamStatus
+from portero.upstream.session.watching import Watching
 
 log = structlog.get_logger("portero.upstream")
 

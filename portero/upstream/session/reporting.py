@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from portero.domain.events import CatalogueChanged, UpstreamConnected, UpstreamEvent, UpstreamLost
 from portero.domain.ids import ReplicaId
-from portero.upstream.status import State
+from portero.upstream.session.status import State
 
 
 class Reporting:

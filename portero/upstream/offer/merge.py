@@ -12,12 +12,12 @@ from portero.domain.events import CatalogueChanged, CatalogueTool
 from portero.domain.ids import ReplicaId
 from portero.domain.replacement import Replacer
 from portero.settings import UpstreamConfig
-from portero.upstream import names, offers
-from portero.upstream.catalogue import Catalogue
-from portero.upstream.listing import Listing
-from portero.upstream.masking import Masks
-from portero.upstream.names import Spelling
-from portero.upstream.offers import Prompt, Resource, Template, Tool
+from portero.upstream.offer import names, offers
+from portero.upstream.offer.catalogue import Catalogue
+from portero.upstream.offer.masking import Masks
+from portero.upstream.offer.names import Spelling
+from portero.upstream.offer.offers import Prompt, Resource, Template, Tool
+from portero.upstream.session.listing import Listing
 
 _OWN: Final = ("portero/", "portero__")
 """Portero's virtual tools; no upstream may stand in their place."""

@@ -6,8 +6,8 @@ import httpx2
 import structlog
 
 from portero.errors import OutcomeLost, UpstreamError, UpstreamUnavailable
-from portero.upstream.event_streams import TooLong
-from portero.upstream.transport import TurnedAway
+from portero.upstream.wire.event_streams import TooLong
+from portero.upstream.wire.transport import TurnedAway
 
 log = structlog.get_logger("portero.upstream")
 

@@ -7,9 +7,9 @@ import msgspec
 import structlog
 
 from portero.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError
-from portero.upstream import jsonrpc
-from portero.upstream.calls import Call
 from portero.upstream.hooks import OnRequest, ServerRequest
+from portero.upstream.wire import jsonrpc
+from portero.upstream.wire.calls import Call
 
 log = structlog.get_logger("portero.upstream")
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from portero.upstream.offers import Tool
+from portero.upstream.offer.offers import Tool
 
 CATEGORIES: Final[Mapping[str, tuple[str, ...]]] = {
     "filesystem": ("filesystem",),

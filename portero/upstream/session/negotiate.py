@@ -7,9 +7,9 @@ import msgspec
 
 from portero.domain.mcp import HANDSHAKE_VERSIONS, MODERN_VERSIONS, SERVER_INFO_META
 from portero.errors import UNSUPPORTED_VERSION, OutcomeLost, UpstreamRefused, UpstreamUnavailable
-from portero.upstream.eras import Server, initialize_params, modern_meta
-from portero.upstream.peer import Peer
-from portero.upstream.transport import Transport, TurnedAway
+from portero.upstream.session.eras import Server, initialize_params, modern_meta
+from portero.upstream.wire.peer import Peer
+from portero.upstream.wire.transport import Transport, TurnedAway
 
 _UNAUTHORIZED: Final = (401, 403, 407)
 

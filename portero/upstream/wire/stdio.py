@@ -11,15 +11,15 @@ import structlog
 
 from portero.errors import UpstreamUnavailable
 from portero.settings import UpstreamConfig
-from portero.upstream import jsonrpc
-from portero.upstream.calls import Call
-from portero.upstream.environment import child_environment
 from portero.upstream.limits import Limits
-from portero.upstream.lines import Lines
-from portero.upstream.peer import Peer
 from portero.upstream.permit import ENDED, Permit
-from portero.upstream.process import ChildProcess, Hooks
-from portero.upstream.stderr import StderrLog
+from portero.upstream.wire import jsonrpc
+from portero.upstream.wire.calls import Call
+from portero.upstream.wire.environment import child_environment
+from portero.upstream.wire.lines import Lines
+from portero.upstream.wire.peer import Peer
+from portero.upstream.wire.process import ChildProcess, Hooks
+from portero.upstream.wire.stderr import StderrLog
 
 log = structlog.get_logger("portero.upstream")
 

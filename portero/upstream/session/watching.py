@@ -8,8 +8,8 @@ import msgspec
 import structlog
 
 from portero.errors import METHOD_NOT_FOUND, UpstreamError, UpstreamRefused, UpstreamUnavailable
-from portero.upstream.eras import Server
-from portero.upstream.peer import Peer
+from portero.upstream.session.eras import Server
+from portero.upstream.wire.peer import Peer
 
 log = structlog.get_logger("portero.upstream")
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from portero.upstream import deadman
+from portero.upstream.wire import deadman
 
 PROGRAM: Final = Path(deadman.__file__)
 STOP_SECONDS: Final = 2.0

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
-from portero.upstream.offers import Prompt, Resource, Template, Tool
-from portero.upstream.search import Index
-from portero.upstream.templates import fits
+from portero.upstream.offer.offers import Prompt, Resource, Template, Tool
+from portero.upstream.offer.search import Index
+from portero.upstream.offer.templates import fits
 
 
 @attrs.frozen

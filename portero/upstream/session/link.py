@@ -13,14 +13,14 @@ from portero.errors import UpstreamError, UpstreamRefused
 from portero.settings import UpstreamConfig
 from portero.upstream.hooks import Notification, OnRequest
 from portero.upstream.limits import Limits
-from portero.upstream.listing import LIST_CHANGED, Kind, Listing
-from portero.upstream.negotiate import negotiate
-from portero.upstream.peer import Peer
 from portero.upstream.permit import Permit
-from portero.upstream.session import Session
-from portero.upstream.stdio import StdioTransport
-from portero.upstream.transport import Transport
-from portero.upstream.watching import Watching
+from portero.upstream.session.listing import LIST_CHANGED, Kind, Listing
+from portero.upstream.session.negotiate import negotiate
+from portero.upstream.session.session import Session
+from portero.upstream.session.watching import Watching
+from portero.upstream.wire.peer import Peer
+from portero.upstream.wire.stdio import StdioTransport
+from portero.upstream.wire.transport import Transport
 
 log = structlog.get_logger("portero.upstream")
 
@@ -151,7 +151,7 @@ class Link:
         if self._config.url is None:
             return StdioTransport(self._config, self._limits, self._mask, os.environ, self._permit)
         # The HTTP client and the SDK take more than a second to import: in a thread, so that nobody waits for it.
-        http = await asyncio.to_thread(__import__, "portero.upstream.http", fromlist=["HttpTransport"])
+        http = await asyncio.to_thread(__import__, "portero.upstream.wire.http", fromlist=["HttpTransport"])
         carrier: Carrier = http.HttpTransport(self._config, self._limits, self._header_map, self._permit)
         return carrier
 

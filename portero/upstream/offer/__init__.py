@@ -1,0 +1,1 @@
+"""What servers offer: named, masked, merged into one catalogue, and searched."""

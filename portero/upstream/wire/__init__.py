@@ -1,0 +1,1 @@
+"""The connection itself: messages, pipes and the processes behind them, and HTTP to remote servers."""
