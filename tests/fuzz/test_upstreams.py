@@ -51,6 +51,7 @@ MESSAGES = [
 ANSWERS = [
     *(HEAD + message for message in MESSAGES),
     *(STREAM + b"data: " + message.replace(b"\n", b"\n\ndata: ") + b"\n\n" for message in MESSAGES),
+    HEAD + b'{"jsonrpc":"2.0","id":<ID>,"result"\n:' + b"[" * 2000 + b"]" * 2000 + b"}",
     HEAD.replace(b"\r\n\r\n", b"\r\ncontent-length: 99\r\n\r\n") + b"{}",
     HEAD.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n") + b"\x1f\x8bx",
     HEAD.replace(b"\r\n\r\n", b"\r\ntransfer-encoding: chunked\r\n\r\n") + b"zz\r\n",

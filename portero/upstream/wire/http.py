@@ -203,7 +203,7 @@ class HttpTransport:
         return session or None
 
     def _received(self, data: bytes, origin: Call | None) -> None:
-        with contextlib.suppress(msgspec.DecodeError):  # no JSON: the peer counts and reports it
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):  # the peer counts and reports it
             data = jsonrpc.one_line(data)
         self.peer.received(data, origin)
 
