@@ -62,6 +62,7 @@ class Workings:
         self.ownership, self.passing = self._singles.ownership, self._singles.passing
         self.requests = Requests(core, self.runner, self._singles.places)
         self.tending = Tending(core, self.requests, self.passing, self._singles.post)
+        self.returning = self._singles.returning
         self.executions = self._singles.executions
         self.updates = Updates(core, self.upstreams, pause=update_seconds)
         self.subscriptions = Subscriptions(core, self.upstreams, self.passing, self.updates)

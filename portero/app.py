@@ -174,6 +174,7 @@ class _Gateway:
             self._upstreams,
             self._workings.passing,
             self._workings.tending,
+            self._workings.returning,
             self._vitals.readiness,
             self._vitals.sample,
         )

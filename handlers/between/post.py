@@ -83,9 +83,13 @@ class Post:
     # --- outwards ---------------------------------------------------------------------------------------------------
 
     def tell(self, to: ReplicaId, kind: str, **about: Any) -> None:
-        """Sends what is of use now or never; dropped where too much waits already."""
-        if len(self._out) < WAITING:
+        """Sends what is of use now or never; dropped where it is too large, or too much waits already."""
+        if len(self._out) >= WAITING:
+            return
+        try:
             self._put(to, Letter(kind, self._core.log.replica, **about))
+        except RpcError as error:
+            logger.info("a letter is not sent", to=to, kind=kind, reason=str(error))
 
     async def ask(self, to: ReplicaId, kind: str, **about: Any) -> bytes:
         """The JSON of the answer. Raises RpcError: a refusal, or nothing was heard of the other replica any more."""

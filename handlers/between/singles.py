@@ -8,6 +8,7 @@ from handlers.between.owned import Owned
 from handlers.between.passing import Passing
 from handlers.between.post import Post
 from handlers.between.remote import Remote
+from handlers.between.returning import Returning
 from handlers.calls.execution import Executions
 from handlers.calls.inquiries import Inquiries
 from handlers.calls.requests import Place
@@ -40,6 +41,7 @@ class Singles:
             core, runner, upstreams, inquiries, ownership=self.ownership, waiting=self._remote.waiting
         )
         self.passing = Passing(core, upstreams, self.ownership, self.post)
+        self.returning = Returning(core, self.post)
         self._owned = Owned(core, self.executions, self.ownership)
 
     @property

@@ -22,6 +22,7 @@ PROMPTS_CHANGED: Final = "notifications/prompts/list_changed"
 RESOURCES_CHANGED: Final = "notifications/resources/list_changed"
 UPDATED: Final = "notifications/resources/updated"
 TASK: Final = "notifications/tasks"
+MESSAGE: Final = "notifications/message"
 
 RESERVED_META: Final = "io.modelcontextprotocol/"
 """What begins so in a ``_meta`` is the protocol's own."""

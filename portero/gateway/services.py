@@ -5,6 +5,7 @@ from collections.abc import Callable
 import attrs
 
 from handlers.between.passing import Passing
+from handlers.between.returning import Returning
 from handlers.between.tending import Tending
 from handlers.calls.inquiries import Inquiries
 from handlers.calls.requests import Requests
@@ -46,6 +47,7 @@ class Services:
     upstreams: Upstreams
     passing: Passing
     tending: Tending
+    returning: Returning
     readiness: Callable[[], Readiness]
     sample: Callable[[], Sample]
     lists: PolicyIndex = attrs.field(init=False)

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ import attrs
 import httpx
 
 from handlers.background import Background
+from handlers.between.returning import Returning
 from handlers.calls.inquiries import Inquiries
 from handlers.core import Core
 from handlers.people.decisions import Decisions
 from handlers.people.notification import Notifications
 from handlers.resources.subscriptions import Subscriptions
 from handlers.upkeep.expiry import Expiry
+from handlers.upkeep.presence import Presence
 from handlers.workings import Workings
 from portero.domain.call import Call
 from portero.domain.ids import CallId, ReplicaId
@@ -94,6 +96,8 @@ class House:
     _background: Background
     _follower: Follower
     _serving: asyncio.Task[None]
+    _post: Callable[[], Awaitable[None]]
+    returning: Returning
 
     def client(self, name: str = "default", **headers: str) -> httpx.AsyncClient:
         """An HTTP client of the named Portero client; the server knows any name's token."""
@@ -131,6 +135,13 @@ class House:
 
     def effects_seen(self) -> list[str]:
         return self.effects.read_text().splitlines() if self.effects.exists() else []
+
+    @asynccontextmanager
+    async def without_letters(self) -> AsyncIterator[None]:
+        """Meanwhile this replica sends and gets none."""
+        await self._background.stop("post")
+        yield
+        self._background.start("post", self._post)
 
     @asynccontextmanager
     async def behind(self) -> AsyncIterator[None]:
@@ -205,10 +216,11 @@ async def open_house(
         )
         configs = upstreams(effects)
         mask = core.replacer.mask_text
+        presence, shared = Presence(core), any(config.single for config in configs)
         workings = Workings(
             core,
             configs,
-            on_event=lambda *_: None,
+            on_event=presence.upstream if shared else lambda *_: None,
             mask=mask,
             limits=QUICK,
             update_seconds=0.1,
@@ -234,6 +246,7 @@ async def open_house(
             ups,
             workings.passing,
             workings.tending,
+            workings.returning,
             lambda: Readiness(tuple(ready)),
             sample,
         )
@@ -243,10 +256,14 @@ async def open_house(
         background.start("execution", lambda: queue.run(workings.executions.handle))
         expiry = Expiry(core, notifications, workings.runner.holds, workings.subscriptions.wake)
         background.start("timers", Timers(log, expiry.wake, core.clock).run)
-        background.start("updates", workings.updates.run)
-        background.start("post", workings.loops["post"])
+        for loop_name, loop in workings.loops.items():
+            if loop_name not in {"leases", "subscriptions"}:  # what only matters after a time
+                background.start(loop_name, loop)
+        if shared:  # replicas that do not run a server learn from the log what it offers
+            background.start("presence", presence.run)
         await workings.start()
         stack.push_async_callback(ups.stop)
+        stack.push_async_callback(background.stop, *(name for name in workings.loops if name.startswith("owner")))
         for config in configs:
             if not config.disabled and config.name not in late:
                 assert await ups.connected(config.name, 10)
@@ -271,6 +288,8 @@ async def open_house(
             background,
             follower,
             serving,
+            workings.loops["post"],
+            workings.returning,
         )
         stack.push_async_callback(house.stop)
         yield house

@@ -1,7 +1,6 @@
 """An upstream for the gateway's tests: tools that do as they are told, a prompt, some resources. Over stdio.
 
-``upstream_server.py EFFECTS [modern]``: of the older era, or of the newer one. Standard library only, so that it is up
-in a few hundredths of a second.
+``upstream_server.py EFFECTS [modern]``: of the older era, or of the newer one. Standard library only, to be up at once.
 """
 
 import json
@@ -133,10 +132,14 @@ def ask(identity: Any, given: dict[str, Any], token: Any) -> None:
     said = []
     for number, question in enumerate(given["questions"]):
         said.append(answer_to(f"ask-{identity}-{number}", question))
-        for note in question.get("notes", ()):
-            own = {"progressToken": token} if note["method"] == "notifications/progress" else {}
-            send({**note, "params": {**note["params"], **own}})
-        while "file" in question and not Path(question["file"]).exists():
+        notes = question.get("notes", ())
+        while True:
+            for note in notes:
+                own = {"progressToken": token} if note["method"] == "notifications/progress" else {}
+                send({**note, "params": {**note["params"], **own}})
+            if "file" not in question or Path(question["file"]).exists():
+                break
+            notes = notes if question.get("repeats") else ()
             time.sleep(0.02)
     send({"id": identity, "result": text(json.dumps(said))})
 
@@ -146,8 +149,7 @@ def answer_to(key: str, question: dict[str, Any]) -> Any:
         time.sleep(0.02)
     answers[key] = queue.Queue()
     send({"id": key, "method": question["method"], "params": question["params"]})
-    answer = answers[key].get()
-    heard.append(answer.get("result", answer.get("error")))
+    heard.append((answer := answers[key].get()).get("result", answer.get("error")))
     return heard[-1]
 
 
@@ -235,8 +237,8 @@ def set_level(params: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def prompt(params: dict[str, Any]) -> dict[str, Any]:
-    said = f"{params['name']} {json.dumps(params.get('arguments'))}"
-    return {"messages": [{"role": "user", "content": {"type": "text", "text": said}}]}
+    (said,) = text(f"{params['name']} {json.dumps(params.get('arguments'))}")["content"]
+    return {"messages": [{"role": "user", "content": said}]}
 
 
 CHANGING = {kind: {"listChanged": True, "subscribe": True} for kind in ("tools", "resources", "prompts")}
@@ -288,9 +290,7 @@ for line in sys.stdin:
     if params.get("name") == "curious":
         threading.Thread(target=curious, args=(message["id"],), daemon=True).start()
         continue
-    known = {
-        name: answer for name, answer in ANSWERS.items() if name != ("initialize" if MODERN else "server/discover")
-    }
+    known = {name: how for name, how in ANSWERS.items() if name != ("initialize" if MODERN else "server/discover")}
     if params.get("level") == "alert":
         continue  # no answer to that
     result = known.get(message["method"], lambda _: None)(params)

@@ -219,6 +219,7 @@ async def test_what_cannot_be_answered_is_refused_and_what_is_too_large_not_sent
 async def test_what_is_told_arrives_in_order_and_what_is_no_letter_harms_nobody(valkey: Place) -> None:
     async with two_posts(valkey, 5.0) as (one, two, replica):
         got: list[bytes] = []
+        one.tell(R2, "say", params=Raw(b'"%b"' % (b"x" * LARGEST_BYTES)))  # too large, and of no use later
         two.on_told("say", lambda letter: got.append(bytes(letter.params)))
         await one._mailbox.send(R2, [b"no letter", b'{"kind":"unheard of","sender":"r1"}'])
         for number in range(50):

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-import msgspec
 from msgspec import Raw
 
+from handlers.between.returning import Away, is_wanted
 from handlers.calls.asking import check_askable, letters_of
 from handlers.calls.inquiries import Inquiries, Unanswered
 from portero.domain.ids import CallId, ClientId
-from portero.domain.mcp import LOG_LEVEL_META, LOG_LEVELS
+from portero.domain.mcp import LOG_LEVEL_META, LOG_LEVELS, MESSAGE
 from portero.errors import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from portero.gateway import wire
 from portero.gateway.exchange.reply import Reply
@@ -21,13 +21,6 @@ DEFAULT_LEVEL: Final = "info"
 NO_CAPABILITIES: Final = b"{}"
 QUESTION_PREFIX: Final = "portero."
 """How the ids of our requests to clients of the older era begin; call and question follow."""
-
-
-class _Level(msgspec.Struct):
-    level: str = ""
-
-
-_level = msgspec.json.Decoder(_Level)
 
 
 class ClientChannel:
@@ -56,20 +49,11 @@ class ClientChannel:
         self.reply.progress(params)
 
     def tell(self, method: str, params: bytes) -> None:
-        if method == "notifications/message" and not self._wants(params):
+        if method == MESSAGE and not is_wanted(self.log_level, params):
             return
         stream = self.reply.stream()
         if stream is not None:
             stream.push(wire.notification(method, Raw(params)), droppable=True)
-
-    def _wants(self, params: bytes) -> bool:
-        if self.log_level is None:
-            return False
-        try:
-            level = _level.decode(params).level
-        except (ValueError, RecursionError):
-            return False
-        return level in LOG_LEVELS and LOG_LEVELS.index(level) >= LOG_LEVELS.index(self.log_level)
 
 
 class PushingChannel(ClientChannel):
@@ -111,15 +95,27 @@ class Parks(Protocol):
 class ParkingChannel(ClientChannel):
     """The newer era: the client's request is answered with the question, and its call is parked until it comes back."""
 
-    __slots__ = ("_inquiries", "_parking", "answered", "request_id")
+    __slots__ = ("_inquiries", "_parking", "answered", "away", "request_id")
 
     def __init__(self, request: Request, inquiries: Inquiries, parking: Parks, log_level: str | None) -> None:
         super().__init__(request, capabilities=request.capabilities, log_level=log_level, pushes=False)
         self.request_id = request.id
         self.answered = False
         """Its request has an answer already: with a question, or with a task."""
+        self.away: Away | None = None
+        """Where else its client may have come back to, once its call is parked."""
         self._inquiries = inquiries
         self._parking = parking
+
+    def progress(self, params: bytes) -> None:
+        super().progress(params)
+        if self.away is not None:
+            self.away.progress(params)
+
+    def tell(self, method: str, params: bytes) -> None:
+        super().tell(method, params)
+        if self.away is not None:
+            self.away.tell(method, params)
 
     def goes_on(self, request: Request) -> None:
         """Its client has come back with this request, and hears there of what the upstream says from now on."""

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from msgspec import Raw, Struct
 
+from handlers.between.returning import Wants
 from handlers.calls.inquiries import Inquiries
 from handlers.calls.outcomes import Done, Failed
 from portero.domain.call import Call
@@ -19,7 +20,7 @@ from portero.domain.values import SYSTEM, Actor, Kind, Status
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, OUTCOME_UNKNOWN, DecisionError, LogError, RpcError
 from portero.gateway import wire
 from portero.gateway.calls.answers import failed
-from portero.gateway.calls.backchannel import ClientChannel, ParkingChannel
+from portero.gateway.calls.backchannel import ClientChannel, ParkingChannel, meta_level
 from portero.gateway.calls.taskids import task_id
 from portero.gateway.calls.tasks import Tasks
 from portero.gateway.exchange.flights import Flights
@@ -57,6 +58,8 @@ class Parking:
 
     async def park(self, call: CallId, channel: ParkingChannel) -> None:
         """Answers the client's request with what it is asked, unless that has been done. Raises RpcError."""
+        if channel.away is not None:
+            channel.away.left()
         if channel.answered:
             return  # whoever comes back, or looks after the task, finds this question too
         parked = self._parked
@@ -70,6 +73,7 @@ class Parking:
         answer = wire.result(channel.request_id, self._results.own(asking.members, modern=True))
         channel.answered = True
         parked[call] = channel
+        channel.away = self._services.returning.parked(call)
         self._flights.release(channel.reply)
         if not await channel.reply.detach(200, answer):
             self.left(channel)
@@ -79,6 +83,7 @@ class Parking:
         """The call has ended."""
         if channel.call is not None:
             self._parked.pop(channel.call, None)
+            self._services.returning.ended(channel.call)
 
     async def give_up(self, call: CallId) -> None:
         """Its client did not come back: the upstream is told, and it stands on the log."""
@@ -115,6 +120,13 @@ class Parking:
             )
         if (channel := self._parked.get(call.id)) is not None:
             channel.goes_on(request)
+            return await self._answered(request, call)
+        ear = ClientChannel(request, capabilities=None, log_level=meta_level(request.meta), pushes=False)
+        wants = Wants(request.progress_token() is not None, ear.log_level)
+        with self._services.returning.back(call, ear, wants):
+            return await self._answered(request, call)
+
+    async def _answered(self, request: Request, call: Call) -> Done | Failed | Asking:
         await take_answers(self._inquiries, request, call.id)
         try:
             return await self._follow(call)
