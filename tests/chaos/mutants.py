@@ -38,13 +38,13 @@ POLICY = Mutant(
 )
 LEASE = Mutant(
     "execution-lease",
-    (("handlers/requests.py", "        return command.lease_until\n", "        return None\n"),),
+    (("handlers/calls/requests.py", "        return command.lease_until\n", "        return None\n"),),
 )
 FENCE = Mutant(
     "fence",
     (
         (
-            "handlers/recording.py",
+            "handlers/calls/recording.py",
             "                execution.version,\n                (event,),\n",
             "                None,\n                (event,),\n",
         ),
