@@ -29,7 +29,7 @@ async def test_the_first_frame_acknowledges(house: House, name: str) -> None:
     wanted = {
         **TOOLS,
         "promptsListChanged": True,
-        "resourceSubscriptions": ["made://nobody"],
+        "resourceSubscriptions": ["nothing://here"],
         "resourcesListChanged": False,
     }
     async with house.caller(name, modern=True) as caller, listening(caller, wanted) as stream:

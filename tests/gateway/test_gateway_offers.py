@@ -88,7 +88,8 @@ async def test_what_is_asked_for_waits_for_a_person(house: House, name: str) -> 
     ("method", "params"),
     [
         ("resources/read", {"uri": "other://one"}),
-        ("resources/read", {"uri": "made://by/"}),
+        ("resources/read", {"uri": "made"}),
+        ("resources/read", {"uri": "file:///made"}),
         ("resources/read", {}),
         ("prompts/get", {"name": "nobody/knows"}),
         ("prompts/get", {}),

@@ -1,6 +1,7 @@
 """``subscriptions/listen``: a stream of the newer era that stays open and says what has changed."""
 
 import asyncio
+import contextlib
 import secrets
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from msgspec import Raw
 from handlers.resources.subscriptions import Subscriptions
 from portero.domain.ids import ClientId, SessionId
 from portero.domain.mcp import PROMPTS_CHANGED, RESOURCES_CHANGED, SUBSCRIPTION_ID_META, TASK, TOOLS_CHANGED, UPDATED
-from portero.errors import INVALID_PARAMS, INVALID_REQUEST, DecisionError, LogError, RpcError
+from portero.errors import INVALID_PARAMS, INVALID_REQUEST, DecisionError, LogError, NotFound, RpcError
 from portero.gateway import wire
 from portero.gateway.calls.following import Following
 from portero.gateway.calls.taskext import TaskExtension
@@ -115,7 +116,10 @@ class Listening:
 
     async def _subscribed(self, client: ClientId, session: SessionId, uris: list[str]) -> list[str]:
         """Those that are told of; the others are not acknowledged, which is how the protocol says no."""
-        owned = [(uri, owner) for uri in dict.fromkeys(uris) if (owner := self._offered.owner(uri)) is not None]
+        owned = []
+        for uri in dict.fromkeys(uris):
+            with contextlib.suppress(NotFound):
+                owned.append((uri, self._offered.owner(uri, client)))
         if not owned:
             return []
         try:

@@ -63,7 +63,7 @@ class Subscribing:
             text = "Subscriptions belong to a session: send the Mcp-Session-Id that initialize has answered with."
             raise RpcError(INVALID_REQUEST, text)
         uri = request.text("uri")
-        return uri, self._offers.owner(uri, RESOURCE_NOT_FOUND)
+        return uri, self._offers.owner(request, uri, RESOURCE_NOT_FOUND)
 
     def _refused(self, refusal: Refusal, name: str) -> RpcError:
         if isinstance(refusal, Verdict):

@@ -12,10 +12,12 @@ from portero.domain.ids import ClientId
 from portero.domain.mcp import PROMPTS_CHANGED, RESOURCES_CHANGED, TOOLS_CHANGED
 from portero.domain.patterns import policy_name
 from portero.domain.values import Action, Kind
+from portero.errors import NotFound
 from portero.gateway.exchange.request import Request
 from portero.gateway.exchange.results import Results
 from portero.gateway.offer.lists import ToolLists
 from portero.gateway.offer.pages import Pages
+from portero.gateway.offer.unlisted import Unlisted
 from portero.gateway.services import Services
 from portero.upstream import Spelling
 
@@ -43,6 +45,7 @@ class Offered:
         self._results = results
         self._pages = pages
         self._tools = tools
+        self._unlisted = Unlisted(services)
         self._built: dict[tuple[ClientId, str], tuple[tuple[int, int], Shown]] = {}
         self._items: Final[Mapping[str, tuple[Kind, Callable[[], Items]]]] = {
             "prompts": (Kind.PROMPT, self._prompts),
@@ -69,14 +72,17 @@ class Offered:
             raise ValueError(f"no list changes with {method}")
         return self._shown(client, "resources").digest + self._shown(client, "resourceTemplates").digest
 
-    def owner(self, uri: str) -> str | None:
+    def owner(self, uri: str, client: ClientId) -> str:
         """The upstream of a resource, by its URI as it is stored: with fakes, also where a client sends a real.
 
-        None also of an address that is too long to be one: it would stand on the log, and be compared with policies.
+        Raises NotFound, saying why it is nobody's: so is an address that is too long to be one, for it would stand on
+        the log, and be compared with policies.
         """
         if len(uri) > LONGEST:
-            return None
-        return self._services.upstreams.catalogue.owner(self._services.core.replacer.stored_text(uri))
+            raise NotFound(f"an address has {LONGEST} characters at most")
+        stored = self._services.core.replacer.stored_text(uri)
+        owner = self._services.upstreams.catalogue.owner(stored)
+        return owner if owner is not None else self._unlisted.owner(stored, client)
 
     # --- parts ------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import msgspec
 
 from portero.domain.patterns import completion_name
 from portero.domain.values import Kind
-from portero.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND, RpcError
+from portero.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND, NotFound, RpcError
 from portero.gateway import wire
 from portero.gateway.calls.calls import Asked, Calls
 from portero.gateway.exchange.request import Request
@@ -24,7 +24,7 @@ class _Reference(msgspec.Struct):
 
 _reference = msgspec.json.Decoder(_Reference)
 
-UNKNOWN: Final = "There is no {what} {name!r}. List them to see what there is."
+UNKNOWN: Final = "There is no prompt {name!r}. List them to see what there is."
 
 
 class Offers:
@@ -39,7 +39,7 @@ class Offers:
         name = request.text("name")
         prompt = self._services.upstreams.catalogue.resolve_prompt(name)
         if prompt is None:
-            raise RpcError(INVALID_PARAMS, UNKNOWN.format(what="prompt", name=name[:200]))
+            raise RpcError(INVALID_PARAMS, UNKNOWN.format(name=name[:200]))
         rest = request.rest("name", "arguments")
         return await self._calls.other(
             request, Asked(Kind.PROMPT, prompt.server, prompt.name, request.object("arguments"), rest)
@@ -48,15 +48,16 @@ class Offers:
     async def resources_read(self, request: Request) -> bytes:
         uri = request.text("uri")
         unknown = INVALID_PARAMS if request.modern else RESOURCE_NOT_FOUND
-        asked = Asked(Kind.RESOURCE, self.owner(uri, unknown), uri, b"{}", request.rest("uri"))
+        asked = Asked(Kind.RESOURCE, self.owner(request, uri, unknown), uri, b"{}", request.rest("uri"))
         return await self._calls.other(request, asked)
 
-    def owner(self, uri: str, unknown: int = INVALID_PARAMS) -> str:
+    def owner(self, request: Request, uri: str, unknown: int = INVALID_PARAMS) -> str:
         """The upstream of a resource. Raises RpcError, with this code when none has it."""
-        owner = self._offered.owner(uri)
-        if owner is None:
-            raise RpcError(unknown, UNKNOWN.format(what="resource", name=uri[:200]), {"uri": uri})
-        return owner
+        try:
+            return self._offered.owner(uri, request.client)
+        except NotFound as error:
+            text = f"There is no resource {uri[:200]!r} in any list, and {error}."
+            raise RpcError(unknown, text, {"uri": uri}) from error
 
     async def complete(self, request: Request) -> bytes:
         try:
@@ -67,11 +68,11 @@ class Offers:
         if reference.type == "ref/prompt":
             prompt = self._services.upstreams.catalogue.resolve_prompt(reference.name)
             if prompt is None:
-                raise RpcError(INVALID_PARAMS, UNKNOWN.format(what="prompt", name=reference.name[:200]))
+                raise RpcError(INVALID_PARAMS, UNKNOWN.format(name=reference.name[:200]))
             upstream, name = prompt.server, completion_name(Kind.PROMPT, prompt.name)
             members["ref"] = {"type": reference.type, "name": prompt.name}
         elif reference.type == "ref/resource":
-            upstream, name = self.owner(reference.uri), completion_name(Kind.RESOURCE, reference.uri)
+            upstream, name = self.owner(request, reference.uri), completion_name(Kind.RESOURCE, reference.uri)
         else:
             raise RpcError(INVALID_PARAMS, "The parameter 'ref' must be a ref/prompt or a ref/resource.")
         asked = Asked(Kind.COMPLETION, upstream, name, wire.encode(members))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
+from portero.upstream.offer.kinship import Kinship
 from portero.upstream.offer.offers import Prompt, Resource, Template, Tool
 from portero.upstream.offer.search import Index
 from portero.upstream.offer.templates import fits
@@ -37,6 +38,7 @@ class Catalogue:
     _prompts_by_name: Mapping[str, Prompt] = attrs.field(factory=dict, repr=False)
     _header_maps: Mapping[tuple[str, str], Mapping[tuple[str, ...], str]] = attrs.field(factory=dict, repr=False)
     """By server and its own name of a tool: which arguments travel as headers."""
+    kinship: Kinship = attrs.field(factory=Kinship, repr=False)
     _resources_by_uri: Mapping[str, Resource] = attrs.field(init=False, repr=False)
     _index: Index | None = attrs.field(default=None, init=False, repr=False)
 

@@ -14,6 +14,7 @@ from portero.domain.replacement import Replacer
 from portero.settings import UpstreamConfig
 from portero.upstream.offer import names, offers
 from portero.upstream.offer.catalogue import Catalogue
+from portero.upstream.offer.kinship import Kinship
 from portero.upstream.offer.masking import Masks
 from portero.upstream.offer.names import Spelling
 from portero.upstream.offer.offers import Prompt, Resource, Template, Tool
@@ -143,7 +144,16 @@ def merge(sections: Sequence[Section], version: int) -> Catalogue:
         tools_by_name,
         prompts_by_name,
         {(tool.server, tool.there): tool.header_map for tool in tools if tool.header_map},
+        _kinship(sections),
     )
+
+
+def _kinship(sections: Sequence[Section]) -> Kinship:
+    """Also of what is refused because another server has it: it is like theirs all the same."""
+    places = [(one.server, one.uri) for section in sections for one in section.resources]
+    places += [(one.server, one.uri_template) for section in sections for one in section.templates]
+    configs = [section.config for section in sections if not section.listed]
+    return Kinship(places, [config.name for config in configs if not config.disabled])
 
 
 def warnings(section: Section) -> list[str]:
