@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from portero.domain import events as e
+from portero.domain.call import Call
 from portero.domain.values import Action, Actor, Kind
 
 SAID_TO_TASKS: Final = {Kind.TASK_UPDATE: "answers to its task", Kind.TASK_CANCEL: "its task is to end"}
@@ -15,6 +16,15 @@ ASKS: Final = "and asks its client for more before it goes on"
 """What a call came to that is gone on with by another one."""
 LONGEST: Final = 300
 """Characters of a detail; the log has all of it."""
+
+
+def in_short(call: Call) -> str:
+    """A call's status, and whether it is its client's turn."""
+    if call.questions:
+        return f"{call.status.value}, waits for its client"
+    if call.asks and (call.dialogue is None or call.dialogue.continued_by is None):
+        return f"{call.status.value}, asks its client for more"
+    return call.status.value
 
 
 class Line(msgspec.Struct, frozen=True):

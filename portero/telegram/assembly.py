@@ -18,6 +18,7 @@ from portero.telegram.outbox import Outbox
 from portero.telegram.pace import Pace
 from portero.telegram.people import OneLine, PairingCode, People
 from portero.telegram.polling import POLL_SECONDS, Poller
+from portero.telegram.redrawing import REST_SECONDS, Redrawing
 from portero.telegram.webhook import Webhook
 
 LEASE: Final = "telegram"
@@ -39,12 +40,14 @@ class Assembly:
         poll_seconds: int = POLL_SECONDS,
         look_seconds: float = LOOK_SECONDS,
         step_back_seconds: float = STEP_BACK_SECONDS,
+        rest_seconds: float = REST_SECONDS,
     ) -> None:
         log = core.log
         self._client = Client(make_bot(settings.token.reveal(), settings.api_base), pace or Pace())
         self._outbox = Outbox(self._client)
         drawing = Drawing(core, zone, show_real=settings.show_real)
         self.cards = Cards(core, self._client, drawing, lambda: People.of(settings, core.view.admins))
+        self.redrawing = Redrawing(core, self.cards, rest_seconds=rest_seconds)
         context = Context(
             core,
             decisions,

@@ -37,7 +37,7 @@ class Bot:
     @property
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What must run as long as the process serves, by name."""
-        return {"telegram": self._run}
+        return {"telegram": self._run, "telegram cards": self._redraw}
 
     async def call_changed(self, call: Call) -> Sequence[Notified]:
         """See ``handlers.people.notification.Notifier``."""
@@ -56,6 +56,9 @@ class Bot:
                 assemble(self._core, self._decisions, self._settings, self.webhook, **self._options)
             )
         await self._assembled.result().leader.run()
+
+    async def _redraw(self) -> None:
+        await (await asyncio.shield(self._assembled)).redrawing.run()
 
 
 def _import() -> Any:

@@ -43,6 +43,10 @@ class Cards:
         self._locks: WeakValueDictionary[CallId, asyncio.Lock] = WeakValueDictionary()
         self._sent: OrderedDict[CallId, dict[str, str]] = OrderedDict()
         """What was sent from here and may not be on the log yet, so that a repetition does not send it twice."""
+        self._drawn: OrderedDict[CallId, Turn] = OrderedDict()
+        """Whose turn it was when a call was drawn here last."""
+        self.grown_old: Callable[[CallId], None] = lambda _: None
+        """Told of a card that may show a turn that is over."""
 
     async def call_changed(self, call: Call) -> Sequence[Notified]:
         """Shows the call as it stands, and looks once more when that is done: another replica may have shown less."""
@@ -55,10 +59,33 @@ class Cards:
                     await self._core.catch_up()
                     now = self._core.view.calls.get(call.id)
                     if now is None or _face(now) == _face(call):
+                        if now is not None and self._drawn.get(call.id, NOBODYS) != turn(now):
+                            self.grown_old(call.id)
                         return told
                     call = now
             except TelegramError as error:
                 raise self._failed(call, error, told) from error
+
+    async def redraw(self, identity: CallId) -> bool:
+        """Shows on its cards whether it is the client's turn; False while an edit could delay a message.
+
+        Raises TelegramError or LogError: then try again later.
+        """
+        async with self._locks.setdefault(identity, asyncio.Lock()):
+            call = self._core.view.calls.get(identity)
+            if call is None or self._drawn.get(identity, NOBODYS) == turn(call):
+                return True
+            places = [_parts(ref) for ref in self._refs(call, CARD)]
+            if not all(self._client.has_room(chat) for chat, _ in places):
+                return False
+            message = await self._drawing.card(call)
+            for where, number in places:
+                try:
+                    await self._client.edit(where, number, message)
+                except (Gone, Refused) as error:
+                    logger.info("a card is left as it is", call=identity, error=str(error))
+            self._has_drawn(call)
+            return True
 
     async def show_again(self, call: Call) -> None:
         """A new card below the others, for who asked for it; it is kept up to date like the first."""
@@ -100,7 +127,14 @@ class Cards:
             told.append(Notified(ref, CARD))
         if newest is None and call.status in {Status.PENDING, Status.UNKNOWN}:
             newest = await self._send_card(call, message, chat, told)
+        self._has_drawn(call)
         await self._announce(call, chat, newest, told)
+
+    def _has_drawn(self, call: Call) -> None:
+        self._drawn[call.id] = turn(call)
+        self._drawn.move_to_end(call.id)
+        if len(self._drawn) > REMEMBERED:
+            self._drawn.popitem(last=False)
 
     async def _send_card(self, call: Call, message: Message, chat: int, told: list[Notified]) -> int:
         """The file first, so that a card which speaks of it is never without it."""
@@ -173,6 +207,18 @@ def _kept(call: Call) -> bool:
 def _face(call: Call) -> tuple[object, ...]:
     """What of a call its card shows."""
     return call.status, call.attempt, call.decision, call.outcome, call.late
+
+
+Turn = tuple[tuple[str, ...], CallId | None]
+NOBODYS: Final[Turn] = ((), None)
+
+
+def turn(call: Call) -> Turn:
+    """What of a call its card shows when its client is asked: the questions, and the call by which it went on."""
+    return (
+        tuple(dict.fromkeys(question.method for question in call.questions)),
+        call.dialogue.continued_by if call.dialogue is not None else None,
+    )
 
 
 def _ref(chat: int, number: int) -> str:

@@ -114,6 +114,10 @@ class Client:
 
         await self._paced(chat, ask)
 
+    def has_room(self, chat: int) -> bool:
+        """Whether an edit that can wait would delay no message."""
+        return self._pace.has_room(self.chats.get(chat, chat))
+
     async def pin(self, chat: int, message_id: int) -> None:
         async def ask(chat: int) -> None:
             await self.bot.pin_chat_message(chat, message_id, disable_notification=True)

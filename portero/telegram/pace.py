@@ -44,6 +44,9 @@ class _Bucket:
     def full(self, now: float) -> bool:
         return self.level + (now - self.at) * self.rate.per_second >= self.rate.burst
 
+    def has_room(self, now: float) -> bool:
+        return min(self.rate.burst, self.level + (now - self.at) * self.rate.per_second) - 1 >= self.rate.burst / 2
+
     def give_back(self) -> None:
         self.level += 1
 
@@ -77,6 +80,13 @@ class Pace:
         pause = max(pause, held, self._overall.take(now))
         if pause > 0:
             await asyncio.sleep(pause)
+
+    def has_room(self, chat: int) -> bool:
+        """Whether something that can wait may be sent now: more than half of what is said at once is left after it."""
+        now = self._clock()
+        if self._held.get(chat, 0.0) > now:
+            return False
+        return self._bucket(chat, now).has_room(now) and self._overall.has_room(now)
 
     def _tidy(self, now: float) -> None:
         """Chats that could start afresh need not be remembered: strangers could fill the memory."""

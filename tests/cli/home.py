@@ -21,11 +21,13 @@ from handlers.core import new_call_id, system_clock
 from portero.domain import call as calls
 from portero.domain.commands import RequestCall
 from portero.domain.events import (
+    CallApproved,
     CallContinued,
     CatalogueChanged,
     CatalogueTool,
     Event,
     ExecutionOutcomeUnknown,
+    ExecutionStarted,
     ExecutionSucceeded,
     InputRequested,
     OwnershipEnded,
@@ -233,9 +235,12 @@ class Scribe:
         await self._write(call_aggregate(call), ExecutionOutcomeUnknown("the server died"))
         return call
 
-    async def wonder(self, tool: str, question: str) -> CallId:
+    async def wonder(self, tool: str, question: str, *, action: Action = Action.ALLOW) -> CallId:
         """A call that runs, and asks its client."""
-        call = await self.ask(tool, action=Action.ALLOW)
+        call = await self.ask(tool, action=action)
+        if action is Action.ASK:
+            started = ExecutionStarted(SEED, 1, Millis(system_clock() + 600_000), False)
+            await self._write(call_aggregate(call), CallApproved(Actor("cli", "root")), started)
         await self.log.keep(f"{call}.asks.k", question.encode(), 3_600)
         until = Millis(system_clock() + 600_000)
         asked = InputRequested("k", "elicitation/create", until, f"{call}.asks.k", "digest")

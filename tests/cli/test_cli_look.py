@@ -175,6 +175,14 @@ def test_a_call_that_waits_for_its_client_says_so_and_what_it_asks(home: Home) -
     assert row[1:3] + row[4:] == ["asks the client", "mail/send", "elicitation/create", call]
 
 
+def test_the_list_of_tasks_says_whose_turn_it_is(home: Home) -> None:
+    question = '{"message":"Delete all?"}'
+    call = home.on_log(lambda scribe: scribe.wonder("mail/send", question, action=Action.ASK))
+    (line,) = [line for line in home.on_terminal("tasks").splitlines() if call in line]
+    assert "executing, waits for its client" in line
+    assert home.run("tasks").out.splitlines()[-1].split("\t")[3] == "executing", "programs find the status alone"
+
+
 def test_a_result_that_asks_back_is_not_taken_for_the_end(home: Home) -> None:
     call = home.on_log(lambda scribe: scribe.ask_back("mail/send"))
     shown = home.run("show", call).out

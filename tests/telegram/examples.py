@@ -9,6 +9,7 @@ from portero.domain.events import (
     ApprovalExpired,
     CallApproved,
     CallCancelled,
+    CallContinued,
     CallDenied,
     ExecutionFailed,
     ExecutionOutcomeUnknown,
@@ -17,7 +18,7 @@ from portero.domain.events import (
     InputRequested,
     OutcomeResolved,
 )
-from portero.domain.ids import GrantId, Millis, ReplicaId, RuleId
+from portero.domain.ids import CallId, GrantId, Millis, ReplicaId, RuleId
 from portero.domain.values import Actor, Kind, Resolution, ToolFacts
 from portero.telegram.render.card import Setting, card
 from portero.telegram.render.message import Message
@@ -118,6 +119,14 @@ EXAMPLES: dict[str, Callable[[], Call]] = {
         STARTED,
         InputRequested("k1", "elicitation/create", Millis(ASKED + HOUR), "b1", "d1"),
         InputRequested("k2", "roots/list\n⚙️ Done", Millis(ASKED + HOUR), "b2", "d2"),
+    ),
+    "went_on": lambda: asked(
+        "x/y",
+        {"a": 1},
+        CallApproved(ANA),
+        STARTED,
+        ExecutionSucceeded(False, duration_ms=1234, asks=True),
+        CallContinued(CallId("0123456789abcdef")),
     ),
     "asked_back": lambda: asked(
         "x/y", {"a": 1}, CallApproved(ANA), STARTED, ExecutionSucceeded(False, duration_ms=1234, asks=True)

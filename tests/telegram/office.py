@@ -68,6 +68,7 @@ class Replica:
     bot: Bot
     background: Background
     upstreams: Upstreams
+    inquiries: Inquiries
 
     @property
     def view(self) -> View:
@@ -189,6 +190,8 @@ async def running(
     policies: Mapping[str, Action] = POLICIES,
     approval_ms: int = 86_400_000,
     look_seconds: float = 0.05,
+    rest_seconds: float = 0.05,
+    rate: Rate = FAST,
 ) -> AsyncIterator[Replica]:
     async with (
         open_log(place.url, ReplicaId(name), data=Path("unused"), name=place.name) as log,
@@ -210,9 +213,15 @@ async def running(
             masks=Masks.of(REPLACER),
         )
         runner = Runner(core, ups)
-        executions = Executions(core, runner, ups, Inquiries(core))
-        pace = Pace(private=FAST, group=FAST, overall=FAST)
-        quick = {"poll_seconds": 1, "look_seconds": look_seconds, "step_back_seconds": 0.5}
+        inquiries = Inquiries(core)
+        executions = Executions(core, runner, ups, inquiries)
+        pace = Pace(private=rate, group=FAST, overall=FAST)
+        quick = {
+            "poll_seconds": 1,
+            "look_seconds": look_seconds,
+            "step_back_seconds": 0.5,
+            "rest_seconds": rest_seconds,
+        }
         bot = Bot(core, decisions, settings, zone=UTC, pace=pace, **quick)
         notifications = Notifications(core, bot.notifier)
         background.start("follower", follower.run)
@@ -232,7 +241,7 @@ async def running(
         assert await ups.connected("fixture", 10)
         while not view.upstreams.catalogues:  # noqa: ASYNC110 - until the log has said which tools there are
             await asyncio.sleep(0.01)
-        yield Replica(log, core, decisions, Requests(core, runner), bot, background, ups)
+        yield Replica(log, core, decisions, Requests(core, runner), bot, background, ups, inquiries)
 
 
 @asynccontextmanager

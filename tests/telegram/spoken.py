@@ -21,7 +21,7 @@ from projections.activity import Entry
 from projections.replicas import Replica
 from projections.upstreams import UpstreamState
 from tests.telegram.calls import ANA, ASKED, HOUR, asked
-from tests.telegram.examples import STARTED
+from tests.telegram.examples import EXAMPLES, STARTED
 
 NOW = Hour(ASKED + HOUR, UTC)
 R1, R2 = ReplicaId("gate-1"), ReplicaId("gate-2")
@@ -31,6 +31,7 @@ CALLS = [
 ]
 UNKNOWN = asked("x/y", {}, CallApproved(ANA), STARTED, ExecutionOutcomeUnknown("The process ended."))
 DONE = asked("x/y", {}, CallApproved(ANA), STARTED, ExecutionSucceeded(False, duration_ms=1234))
+ASKING = [EXAMPLES[name]() for name in ("asks_its_client", "asked_back", "went_on")]
 
 
 def entry(kind: str, subject: str, **more: object) -> Entry:
@@ -97,7 +98,7 @@ SPOKEN: dict[str, Callable[[], Message]] = {
     "said_failure": lambda: notices.failure("fs/write_file", "0123456789abcdef", "claude", "no space\nleft", 4),
     "said_crash_loop": lambda: notices.happening("💥", "A server crashes again and again:", "notion", "exit 1"),
     "list_pending": lambda: page(answers.tasks(CALLS, NOW, "pending", "⏳ Pending")),
-    "list_tasks": lambda: page(answers.tasks([UNKNOWN, DONE], NOW, "tasks", "Tasks, newest first")),
+    "list_tasks": lambda: page(answers.tasks([UNKNOWN, DONE, *ASKING], NOW, "tasks", "Tasks, newest first")),
     "list_grants": lambda: page(
         answers.grants(
             [Grant(GrantId("g1234567"), 1, "github/*", False, Millis(ASKED), Millis(ASKED + 2 * HOUR), ANA, 5, 2)], NOW

@@ -8,6 +8,7 @@ from portero.cli.session import Session, in_session
 from portero.cli.times import ago, iso, now
 from portero.domain.ids import ClientId
 from portero.domain.values import Status
+from projections.lines import in_short
 
 
 @click.command(short_help="The calls that were asked for, newest first.")
@@ -31,7 +32,7 @@ def tasks(status: str | None, client: str | None, limit: int, out: Output) -> No
                 call.id,
                 call.tool,
                 call.client,
-                call.status.value,
+                in_short(call) if out.terminal else call.status.value,
                 ago(call.requested_at, moment) if out.terminal else iso(call.requested_at),
                 call.decided_by or "",
             )

@@ -18,6 +18,7 @@ from portero.telegram.render.message import Message, button
 from portero.telegram.render.rich import Rich
 from portero.telegram.render.standing import Hour, who
 from portero.telegram.render.times import count, span
+from projections.lines import in_short
 
 ICONS: Final = {
     Status.REQUESTED: "▫️",
@@ -31,6 +32,7 @@ ICONS: Final = {
     Status.CANCELLED: "🚫",
     Status.UNKNOWN: "❓",
 }
+ASKS: Final = "💬"
 ACTIONS: Final = {Action.ALLOW: "✅ allow", Action.DENY: "⛔ deny", Action.ASK: "✋ ask"}
 NAMED: Final = 8
 """Tools named in an answer; the others are counted."""
@@ -86,11 +88,12 @@ def tasks(calls: Sequence[Call], hour: Hour, name: str, title: str) -> Listing:
 
 
 def _task(call: Call, hour: Hour) -> Item:
-    words = f" {call.status.value} · {span(hour.now - call.requested_at)} ago"
+    stands = in_short(call)
+    words = f" {stands} · {span(hour.now - call.requested_at)} ago"
     if call.status is Status.PENDING and call.expires_at is not None:
         words = f" {span(call.expires_at - hour.now)} left"
     parts = (
-        rich.text(f"{ICONS[call.status]} "),
+        rich.text(f"{ICONS[call.status] if stands == call.status.value else ASKS} "),
         rich.code(brief(call.tool, 80)),
         rich.text(words + " · "),
         rich.code(call.id),

@@ -100,7 +100,9 @@ def _completed(call: Call, hour: Hour, result: str | None) -> list[Rich]:
     took = span(call.duration_ms)
     if call.asks:
         head = rich.bold(f"💬 Asked its client for more after {took}")
-        return [head, _approved(call, hour), rich.text("It goes on when the client has answered.")]
+        by = call.dialogue.continued_by if call.dialogue is not None else None
+        then = f"The client has answered, and it went on as {by}." if by else "It goes on when the client has answered."
+        return [head, _approved(call, hour), rich.text(then)]
     words = f"⚠️ The tool reported an error after {took}" if call.is_error else f"✅ Done in {took}"
     return [rich.bold(words), _approved(call, hour), outcome_line(call, result)]
 
