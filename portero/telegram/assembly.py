@@ -41,6 +41,7 @@ class Assembly:
         look_seconds: float = LOOK_SECONDS,
         step_back_seconds: float = STEP_BACK_SECONDS,
         rest_seconds: float = REST_SECONDS,
+        since: int,
     ) -> None:
         log = core.log
         self._client = Client(make_bot(settings.token.reveal(), settings.api_base), pace or Pace())
@@ -75,6 +76,7 @@ class Assembly:
             webhook=webhook,
             look_seconds=look_seconds,
             step_back_seconds=step_back_seconds,
+            since=since,
         )
 
     async def close(self) -> None:

@@ -27,6 +27,7 @@ class Bot:
 
     def __init__(self, core: Core, decisions: Decisions, settings: TelegramSettings, **options: Any) -> None:
         self._core, self._decisions, self._settings, self._options = core, decisions, settings, options
+        self._since = core.view.seq
         self._assembled: asyncio.Future[Assembly] = asyncio.get_running_loop().create_future()
         self.webhook = Webhook(settings, settings.webhook_url) if settings.webhook_url else None
 
@@ -53,7 +54,7 @@ class Bot:
         if not self._assembled.done():
             assemble = await asyncio.to_thread(_import)
             self._assembled.set_result(
-                assemble(self._core, self._decisions, self._settings, self.webhook, **self._options)
+                assemble(self._core, self._decisions, self._settings, self.webhook, since=self._since, **self._options)
             )
         await self._assembled.result().leader.run()
 

@@ -38,7 +38,7 @@ STRANGERS_COMMANDS: Final = (
 
 
 class Leader:
-    """``poller`` or ``webhook``, not both. Times are settable for tests."""
+    """``poller`` or ``webhook``, not both. ``since``: where the log was when the process began. Times are for tests."""
 
     def __init__(
         self,
@@ -50,9 +50,11 @@ class Leader:
         webhook: Webhook | None,
         look_seconds: float = LOOK_SECONDS,
         step_back_seconds: float = STEP_BACK_SECONDS,
+        since: int,
     ) -> None:
         self._context, self._lease, self._poller, self._webhook = context, lease, poller, webhook
         self._note, self._look, self._step_back = note, look_seconds, step_back_seconds
+        self._since = since
 
     async def run(self) -> None:
         """For ever: waits for the lease, does the work while it is held, and waits again."""
@@ -68,7 +70,7 @@ class Leader:
 
     async def _work(self, epoch: int) -> None:
         context, note = self._context, self._note
-        reminders, announcer = Reminders(context), Announcer(context, note("telegram.announced"))
+        reminders, announcer = Reminders(context), Announcer(context, note("telegram.announced"), self._since)
         loops = [
             self._every(self._look, reminders.look),
             self._every(SWEEP_SECONDS * self._look, reminders.sweep),

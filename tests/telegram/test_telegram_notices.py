@@ -1,9 +1,14 @@
 """What the bot says by itself, when, how loud, and only once."""
 
+import threading
+
+import pytest
+
 from portero.domain.events import SegmentArchived
 from portero.domain.ids import ARCHIVE_AGGREGATE
 from portero.domain.values import SYSTEM, Action, Status
 from portero.log import Write
+from portero.telegram import bot
 from tests.stores import Place
 from tests.telegram.fake_api.errors import ApiError
 from tests.telegram.office import ANA, CLI, Office, open_office, settings_for
@@ -110,6 +115,23 @@ async def test_failures_of_unasked_calls_are_told_at_once_but_not_each(valkey: P
         await office.first.run("fail", code=5, message="broken again")
         await office.says("and 4 more since the last message")
         assert len(texts(office, "A call failed")) == 2
+
+
+async def test_a_failure_before_the_bot_is_there_is_told_when_it_is(
+    valkey: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library takes seconds to load, and on a busy machine more; the gateway serves meanwhile."""
+    loaded, load = threading.Event(), bot._import
+
+    def late() -> object:
+        assert loaded.wait(20)
+        return load()
+
+    monkeypatch.setattr(bot, "_import", late)
+    async with open_office(valkey) as office:
+        await office.first.run("fail", code=5, message="broken early")
+        loaded.set()
+        assert "broken early" in (await office.says("A call failed")).text
 
 
 async def test_a_notice_that_could_not_be_sent_is_sent_later(valkey: Place) -> None:

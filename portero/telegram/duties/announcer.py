@@ -43,10 +43,10 @@ class _Quiet:
 
 
 class Announcer:
-    """``note`` holds the sequence up to which everything was told."""
+    """``note`` holds the sequence up to which everything was told; without one, what came after ``since`` is told."""
 
-    def __init__(self, context: Context, note: Note) -> None:
-        self._context, self._note = context, note
+    def __init__(self, context: Context, note: Note, since: int) -> None:
+        self._context, self._note, self._since = context, note, since
         self._told: int | None = None
         self._made: tuple[int, Message | None] | None = None
         self._quiet: dict[str, _Quiet] = {}
@@ -76,13 +76,15 @@ class Announcer:
             await self._note.save(str(self._told))
 
     async def _start(self) -> int:
-        """Where the last holder stopped; a gateway that never had a bot does not tell its whole past."""
+        """Where the last holder stopped; a gateway that never had a bot tells of its time with one, not its whole past.
+
+        That begins with the process: the bot itself is there some seconds later.
+        """
         found = await self._note.load()
         if found is not None and found.isdigit():
             return int(found)
-        now = self._context.core.view.seq
-        await self._note.save(str(now))
-        return now
+        await self._note.save(str(self._since))
+        return self._since
 
     # --- what is said -----------------------------------------------------------------------------------------------
 
