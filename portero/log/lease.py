@@ -21,6 +21,8 @@ logger = structlog.get_logger("portero.log")
 
 TTL_SECONDS: Final = 10.0
 SHORTEST_WAIT_SECONDS: Final = 0.02
+LEAVE_SECONDS: Final = 2.0
+"""How long who is stopped tries to give back what it may have got: the store may be away."""
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -114,7 +116,7 @@ class Lease:
         """
         while True:
             self._nudged.clear()
-            if await self._try(self.acquire):
+            if await self._try(self._acquire_or_leave):
                 logger.info("holds a lease", lease=self._name, epoch=self.epoch)
                 try:
                     if await self._hold(work):
@@ -154,6 +156,16 @@ class Lease:
                 return await self._try(self.renew) or self.held
         except TimeoutError:
             return False
+
+    async def _acquire_or_leave(self) -> bool:
+        """Who is stopped before the store has answered may have it without knowing."""
+        try:
+            return await self.acquire()
+        except asyncio.CancelledError:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self._try(self._give_back)
+            raise
 
     async def _give_back(self) -> bool:
         await self.release()

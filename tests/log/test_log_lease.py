@@ -161,6 +161,18 @@ async def test_who_is_stopped_gives_the_lease_back(log: Log) -> None:
     assert await Lease(log, "poller").acquire()
 
 
+async def test_who_is_stopped_before_it_knows_that_it_has_it_gives_it_back(store: Place) -> None:
+    """Or nobody would have it for the whole life of a lease that nobody knows of."""
+    async with proxied(store.server.socket) as proxy, opened(store, url=proxy.url) as log:
+        work, key = Work(), store.key("lease:poller")
+        proxy.hold(REPLIES)
+        async with background(Lease(log, "poller").run_while_held(work.by("it"))):
+            await until(lambda: store.redis.exists(key) == 1, "the store has given it")
+            proxy.release(REPLIES)
+        await until(lambda: store.redis.exists(key) == 0, "it is free", 2.0)
+        assert work.running == []
+
+
 async def test_who_waits_gets_it_in_the_moment_in_which_the_life_of_a_dead_holder_ends(log: Log) -> None:
     assert await Lease(log, "poller", ttl_seconds=0.5).acquire()
     work = Work()
