@@ -61,6 +61,16 @@ def asks(result: bytes) -> bool:
         return True
 
 
+def makes_task(result: bytes) -> bool:
+    """Whether the upstream goes on with the call as a task of its own."""
+    if b'"task"' not in result and _ESCAPED not in result:
+        return False
+    try:
+        return _head.decode(result).resultType == MAKES_TASK
+    except (ValueError, RecursionError):
+        return False
+
+
 def read(result: bytes) -> Questions | None:
     """What a result asks; None where it is one that asks nothing. Raises RpcError when that cannot be read.
 

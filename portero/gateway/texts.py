@@ -13,6 +13,10 @@ from portero.gateway.times import iso, spoken
 
 POLL: Final = "Call portero/check_task with task_id {task} (wait_seconds up to 25 waits for the outcome)"
 ENTRUSTED: Final = "The server goes on with it as a task of its own, `{task}`: ask for that with tasks/get."
+UNFOLLOWED: Final = (
+    "The server goes on with it as a task of its own, which this client cannot follow. It may well take effect: do not "
+    "repeat the call blindly."
+)
 ASKS: Final = (
     "The server asks something before there is a result. Call portero/check_task with this task's id: that says what "
     "it is, and takes the answer."

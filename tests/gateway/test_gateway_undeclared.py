@@ -11,6 +11,7 @@ import pytest_asyncio
 from portero.domain.call import Call
 from portero.domain.replacement import Entry, Replacer
 from portero.domain.values import Action, Status
+from portero.gateway import texts
 from portero.gateway.calls import following
 from portero.settings import UpstreamConfig
 from tests.gateway.house import ADMIN, TASKS, House, document, fixture, open_house, wait_until
@@ -246,3 +247,23 @@ async def test_one_that_asks_as_it_is_made_is_not_passed_on(modern: House, name:
         status, error = await caller.error("tools/call", {"name": "modern/raw", "arguments": {"result": made}})
     assert (status, error["code"]) == (400, -32021)
     assert last_call(modern, name).status is Status.ERROR
+
+
+@pytest.mark.parametrize("modern", [True, False])
+async def test_who_knows_no_tasks_is_told_that_there_is_one(name: str, *, modern: bool) -> None:
+    """Also when it fetches the result of a call that was approved."""
+    made = {"resultType": "task", "taskId": "task-9", "status": "working"}
+    policies = {"asked/*": Action.ASK}
+    async with (
+        open_house(
+            policies=policies,
+            upstreams=lambda effects: [fixture(effects, name=server, modern=True) for server in ("fixture", "asked")],
+        ) as house,
+        house.caller(name, modern=modern) as caller,
+    ):
+        told = [await caller.tool("fixture/raw", result=made)]
+        task = json.loads((await caller.tool("asked/raw", result=made))["content"][0]["text"])["task_id"]
+        await house.approve(task)
+        told.append(await caller.tool("portero/check_task", task_id=task, wait_seconds=10))
+        for result in told:
+            assert (result["isError"], result["content"][0]["text"]) == (True, texts.UNFOLLOWED)

@@ -86,6 +86,13 @@ async def test_the_instance_that_has_it_is_asked_whatever_the_replica(pair: Pair
         assert (await here.rpc("tasks/get", {"taskId": second}))["status"] == "cancelled"
 
 
+async def test_a_task_without_an_id_is_none_that_can_be_followed(pair: Pair, name: str) -> None:
+    async with declaring(pair[0], name) as caller:
+        for made in ({"resultType": "task"}, {"resultType": "task", "taskId": 7}):
+            told = await caller.tool("fixture/raw", result=made)
+            assert (told["resultType"], told["isError"]) == ("complete", True)
+
+
 @contextmanager
 def recording(house: House) -> Iterator[list[Recorded[Any]]]:
     """Everything that the replica sees on the log meanwhile."""

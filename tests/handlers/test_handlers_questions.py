@@ -3,7 +3,7 @@
 import pytest
 from msgspec import Raw
 
-from handlers.calls.questions import asks, of_task, read
+from handlers.calls.questions import asks, makes_task, of_task, read
 from portero.errors import RpcError
 
 ASKED = b'{"q":{"method":"roots/list"}}'
@@ -55,3 +55,19 @@ def test_no_question_of_a_task_hides_another() -> None:
     inner = b'{"resultType":"input_required","inputRequests":{"q":{"method":"b"}}}'
     members = {"inputRequests": Raw(b'{"q":{"method":"a"}}'), "result": Raw(inner)}
     assert [question.method for question in of_task(members)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("result", "does"),
+    [
+        (b'{"resultType":"task","taskId":"a"}', True),
+        (rb'{"resultType":"t\u0061sk","taskId":"a"}', True),
+        (rb'{"result\u0054ype":"task","taskId":"a"}', True),
+        (b'{"resultType":"complete","content":[{"type":"text","text":"task"}]}', False),
+        (b'{"content":["task"]}', False),
+        (b'{"resultType":["task"]}', False),
+        (b'["task"]', False),
+    ],
+)
+def test_a_task_is_seen_however_it_is_written(result: bytes, *, does: bool) -> None:
+    assert makes_task(result) is does

@@ -12,6 +12,7 @@ from handlers.calls.continued import Continued
 from handlers.calls.outcomes import Done
 from handlers.calls.questions import asks
 from handlers.calls.requests import Answer, CallRequest, Pending, Refused
+from portero.domain.call import Call
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
 from portero.errors import (
@@ -90,9 +91,7 @@ class Calls:
             result = answer.result
             if request.modern and asks(result):
                 result = await self._continuing.sealed(request, tool.canonical, arguments, answer)
-            if request.declares_tasks:
-                result = self._tasks.adopted(request.client, tool.canonical, answer.call, tool.server, result)
-            return self._results.upstream(result, modern=request.modern)
+            return self._tasks.passed_on(request, answer.call, tool.canonical, result)
         if isinstance(answer, Pending):
             return self._pending(request, answer, tool)
         if isinstance(answer, Refused):
@@ -101,6 +100,11 @@ class Calls:
         if isinstance(answer, Asking):
             return self._results.own(answer.members, modern=True)
         raise failure(answer, modern=request.modern)
+
+    async def fetched(self, request: Request, call: Call, arguments: bytes, result: bytes) -> bytes:
+        """The result of a call on a tool that was asked for, for who fetches it later."""
+        result = await self.shown(request, call.tool, arguments, Done(call.id, result))
+        return self._tasks.passed_on(request, call.id, call.tool, result)
 
     async def other(self, request: Request, asked: Asked) -> bytes:
         """The result of reading a resource, getting a prompt or completing an argument."""

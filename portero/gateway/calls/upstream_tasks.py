@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from handlers.between.tending import GET, Said, UpstreamTask
 from handlers.calls.outcomes import Done
-from handlers.calls.questions import check_declared, of_task
+from handlers.calls.questions import check_declared, makes_task, of_task
 from handlers.calls.requests import Refused
 from portero.domain.call import Call
 from portero.domain.ids import CallId, ClientId, ReplicaId
@@ -55,23 +55,35 @@ class UpstreamTasks:
 
     # --- made -------------------------------------------------------------------------------------------------------
 
-    def adopted(self, client: ClientId, tool: str, call: CallId, upstream: str, result: bytes) -> bytes:
-        """A result that makes a task, with the id under which the client finds it here; any other as it is."""
-        if b'"task"' not in result:
-            return result
-        members = _members.decode(result)
-        if bytes(members.get("resultType", b"")) != b'"task"' or "taskId" not in members:
-            return result
-        task = UpstreamTask(upstream, _text.decode(members["taskId"]), tool, call, self._instance(upstream, call))
-        members["taskId"] = Raw(wire.encode(self._public(client, task)))
-        return wire.encode(members)
+    def passed_on(self, request: Request, call: CallId, tool: str, result: bytes) -> bytes:
+        """The upstream's result of a call on a tool.
+
+        Where it makes a task, its id is the one under which the client finds it here; who has not declared that it
+        knows tasks is told in words. The official clients would take such a result for an empty one.
+        """
+        if not makes_task(result):
+            return self._results.upstream(result, modern=request.modern)
+        adopted = self._adopted(request.client, tool, call, result) if request.declares_tasks else None
+        if adopted is None:
+            return self._results.text(texts.UNFOLLOWED, modern=request.modern, is_error=True)
+        return self._results.upstream(wire.encode(adopted), modern=True)
+
+    def _adopted(self, client: ClientId, tool: str, call: CallId, result: bytes) -> dict[str, Raw] | None:
+        """A result that makes a task, with an id of ours; None where it has none."""
+        members, upstream = _members.decode(result), tool.partition("/")[0]
+        try:
+            theirs = _text.decode(members.get("taskId", b""))
+        except msgspec.DecodeError:
+            return None
+        task = UpstreamTask(upstream, theirs, tool, call, self._instance(upstream, call))
+        return members | {"taskId": Raw(wire.encode(self._public(client, task)))}
 
     def in_task(self, call: Call, result: bytes) -> str | None:
         """What a task of ours comes to whose server has made one of its own: a task cannot end as another."""
-        adopted = self.adopted(call.client, call.tool, call.id, call.upstream, result)
-        if adopted is result:
+        if not makes_task(result):
             return None
-        return texts.ENTRUSTED.format(task=_text.decode(_members.decode(adopted)["taskId"]))
+        adopted = self._adopted(call.client, call.tool, call.id, result)
+        return texts.UNFOLLOWED if adopted is None else texts.ENTRUSTED.format(task=_text.decode(adopted["taskId"]))
 
     def _public(self, client: ClientId, task: UpstreamTask) -> str:
         body = base64.urlsafe_b64encode(msgspec.json.encode(task)).rstrip(b"=").decode()

@@ -7,7 +7,6 @@ import attrs
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from handlers.calls.outcomes import Done
 from portero.domain.call import Call
 from portero.domain.values import Kind, Status
 from portero.errors import INVALID_PARAMS, RpcError
@@ -169,9 +168,7 @@ class VirtualTools:
         result = await self._tasks.result(call)
         self._tasks.mark_read(call)
         if result is not None and call.kind is Kind.TOOL:
-            arguments = await self._tasks.arguments(call)
-            result = await self._calls.shown(request, call.tool, arguments, Done(call.id, result))
-            return self._results.upstream(result, modern=request.modern)
+            return await self._calls.fetched(request, call, await self._tasks.arguments(call), result)
         shown = self._tasks.view(call, asked_as)
         if result is not None:
             shown |= {"result": Raw(result), "message": texts.RAN}
