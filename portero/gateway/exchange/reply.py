@@ -20,6 +20,8 @@ EVENT_STREAM: Final = (
 COMMENT: Final = b": still here\n\n"
 MAX_WAITING: Final = 256
 """Frames that wait for a slow reader; then the oldest that may be dropped is: progress and log messages, no more."""
+MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
+"""The same of their size: a log message may be as large as a server likes."""
 
 STEP: Final = 1e-6
 """What our own signs of life add to an upstream's progress."""
@@ -50,6 +52,7 @@ class EventStream:
         self._send = send
         self._keepalive = keepalive
         self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._bytes = 0
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._ended = False
@@ -65,13 +68,18 @@ class EventStream:
 
     def _put(self, data: bytes, *, droppable: bool) -> None:
         waiting = self._waiting
-        if len(waiting) >= MAX_WAITING:
+        most = MAX_WAITING_BYTES - len(data) if droppable else self._bytes  # an answer may be large, and displaces none
+        while waiting and (len(waiting) >= MAX_WAITING or self._bytes > most):
             oldest = next((index for index, (_, may) in enumerate(waiting) if may), None)
             if oldest is not None:
+                self._bytes -= len(waiting[oldest][0])
                 del waiting[oldest]
             elif droppable:
                 return
+            else:
+                break
         waiting.append((data, droppable))
+        self._bytes += len(data)
         self._wake.set()
 
     async def drained(self) -> None:
@@ -103,7 +111,9 @@ class EventStream:
                 continue
             self._wake.clear()
             while self._waiting:
-                await self._write_body(self._waiting.popleft()[0])
+                data, _ = self._waiting.popleft()
+                self._bytes -= len(data)
+                await self._write_body(data)
             self._drained.set()
             if self._ended:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
