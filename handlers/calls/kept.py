@@ -42,15 +42,15 @@ _EXTRA: Final = "{}.extra"
 
 def kept(call: CallId, arguments: bytes, extra: bytes | None) -> tuple[Kept, Kept]:
     """Where a new call's arguments and other params (JSON, fakes only) go."""
-    return _kept(arguments, _ARGUMENTS.format(call)), _kept(extra, _EXTRA.format(call))
+    return _kept(arguments, _ARGUMENTS, call), _kept(extra, _EXTRA, call)
 
 
-def _kept(data: bytes | None, name: str) -> Kept:
+def _kept(data: bytes | None, name: str, call: CallId) -> Kept:
     if data is None:
         return NOTHING
     if len(data) <= BLOB_BYTES:
         return Kept(data.decode(), len(data))
-    return Kept(None, len(data), name, hashlib.sha256(data).hexdigest())
+    return Kept(None, len(data), name.format(call), hashlib.sha256(data).hexdigest())
 
 
 def blobs(command: RequestCall, arguments: bytes, extra: bytes | None) -> Mapping[str, bytes]:

@@ -15,7 +15,8 @@ from portero.errors import INTERNAL_ERROR, MISSING_CAPABILITY, RpcError
 
 ASKS: Final = "input_required"
 MAKES_TASK: Final = "task"
-_WORDS: Final = (b'"input_required"', b'"inputRequests"')
+_ASKS: Final = b'"input_required"'
+_REQUESTS: Final = b'"inputRequests"'
 _ESCAPED: Final = b"\\u00"
 """Any of the words may be written with escapes, which are then of characters below 256."""
 
@@ -115,7 +116,7 @@ def of_task(members: Mapping[str, Raw]) -> list[Question]:
 
 def _type(result: bytes) -> str | None:
     """Raises RpcError: who cannot read a result does not know that it asks nothing."""
-    if not (any(word in result for word in _WORDS) or _ESCAPED in result):
+    if _ASKS not in result and _REQUESTS not in result and _ESCAPED not in result:
         return None
     try:
         return _head.decode(result).resultType
