@@ -1,26 +1,12 @@
 """What the client of a call is told that another replica, or another part of this one, has carried out."""
 
-from typing import Final
-
-import msgspec
-
-from handlers.calls.outcomes import Done, Execution, Failed, called_off
+from handlers.calls.outcomes import Done, Execution, Failed, called_off, failure_of
 from handlers.calls.recording import not_given_out
 from handlers.calls.requests import Answer, Refused
 from handlers.core import Core
 from portero.domain.call import Call
 from portero.domain.values import Action, Status
 from portero.errors import DENIED, OUTCOME_UNKNOWN, LogError
-
-
-class _Error(msgspec.Struct):
-    code: int
-    message: str
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-_error: Final = msgspec.json.Decoder(_Error).decode
-_NO_ERROR: Final = '{"code":0,"message":"unknown error"}'
 
 
 async def answer_of(core: Core, execution: Execution, state: Call) -> Answer:
@@ -30,8 +16,7 @@ async def answer_of(core: Core, execution: Execution, state: Call) -> Answer:
         case Status.COMPLETED:
             return await _result(core, execution, state)
         case Status.ERROR:
-            error = _error(state.error or _NO_ERROR)
-            return Failed(call, error.code, error.message, bytes(error.data) if error.data else None)
+            return failure_of(state)
         case Status.DENIED:
             return _denied(core, state)
         case Status.CANCELLED if state.attempt:

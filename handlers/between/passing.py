@@ -65,11 +65,9 @@ class Passing:
 
         Raises UpstreamError, its text and data free of reals.
         """
-        where = self._where(upstream, at)
+        where = self._where(upstream) if self.instance(upstream) is None else self.place(upstream, at)
         if where == self._core.log.replica:
             return await self._here(upstream, method, params, capabilities)
-        if where is not None and self.instance(upstream) is not None:
-            self._check_there(upstream, where)
         passed = _Passed(Raw(params), Raw(capabilities) if capabilities is not None else UNSET)
         letter = Raw(msgspec.json.encode(passed))
         return await self._ask(where, REQUEST, upstream=upstream, method=method, params=letter)
@@ -93,11 +91,9 @@ class Passing:
                 "under way there; what came of it is not known."
             )
 
-    def _where(self, upstream: str, at: ReplicaId | None = None) -> ReplicaId | None:
+    def _where(self, upstream: str) -> ReplicaId | None:
         """The replica to ask, which may be this one; None: a server of one instance that nobody runs just now."""
         me = self._core.log.replica
-        if self.instance(upstream) is not None:
-            return at or me
         if self._ownership is None or upstream not in self._ownership or self._ownership.term(upstream) is not None:
             return me
         owner = self._core.view.owners.get(upstream)

@@ -5,7 +5,7 @@ has such a client says so again and again, so that a lost letter is made good, a
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -94,7 +94,7 @@ class Away:
     def __bool__(self) -> bool:
         return bool(self._there)
 
-    def _send(self, kind: str, method: str, params: bytes, wanted: "Wanted") -> None:
+    def _send(self, kind: str, method: str, params: bytes, wanted: Callable[[Wants], bool]) -> None:
         if len(params) > LARGEST_BYTES:
             if not self._dropped:
                 logger.info("too large to be told to who came back elsewhere", call=self._call, size=len(params))
@@ -105,11 +105,6 @@ class Away:
         for replica, (_, wants) in self._there.items():
             if wanted(wants):
                 self._post.tell(replica, kind, call=self._call, method=method, params=Raw(params))
-
-
-class Wanted(Protocol):
-    def __call__(self, wants: Wants, /) -> bool:
-        """Whether it is for a client that wants this."""
 
 
 class Returning:

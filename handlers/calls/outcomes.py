@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from handlers.calls.bridging import Channel
 from handlers.calls.questions import asks
+from portero.domain.call import Call
 from portero.domain.call_unsent import as_before
 from portero.domain.commands import Cancel, RecordFailure, RecordSuccess, RecordUnknown
 from portero.domain.events import CallCancelled, ExecutionFailed, ExecutionOutcomeUnknown, ExecutionSucceeded
@@ -16,6 +17,7 @@ from portero.domain.ids import CallId
 from portero.domain.replacement import Replacer
 from portero.domain.values import SYSTEM, Actor, Kind
 from portero.errors import (
+    INTERNAL_ERROR,
     OUTCOME_UNKNOWN,
     UPSTREAM_UNAVAILABLE,
     OutcomeLost,
@@ -126,9 +128,9 @@ class _ResultHead(msgspec.Struct):
     isError: bool = False  # noqa: N815 - the protocol's name
 
 
-class _Error(msgspec.Struct, omit_defaults=True):
-    code: int
-    message: str
+class _Error(msgspec.Struct):
+    code: int = INTERNAL_ERROR
+    message: str = "unknown error"
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -163,6 +165,12 @@ def is_error(result: bytes) -> bool:
 def error_text(code: int, message: str, data: bytes | None = None) -> str:
     """The JSON of an ExecutionFailed event's ``error``."""
     return msgspec.json.encode(_Error(code, message, msgspec.UNSET if data is None else msgspec.Raw(data))).decode()
+
+
+def failure_of(call: Call) -> Failed:
+    """What the log says of a call that has ended with an error."""
+    error = _error.decode(call.error or "{}")
+    return Failed(call.id, error.code, error.message, None if error.data is msgspec.UNSET else bytes(error.data))
 
 
 def kept_error(error: str) -> tuple[str, int, str | None]:

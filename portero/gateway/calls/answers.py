@@ -2,12 +2,10 @@
 
 from typing import Any, Final
 
-import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw
 
 from handlers.calls.outcomes import Done, Failed
 from handlers.calls.requests import Answer, Pending, Refused
-from portero.domain.call import Call
 from portero.domain.ids import CallId
 from portero.domain.values import Kind
 from portero.errors import (
@@ -35,21 +33,6 @@ MODERN_CODES: Final = {
 }
 """Codes of upstreams that would tell a modern client something else."""
 NO_SUGGESTIONS: Final = b'{"completion":{"values":[]}}'
-
-
-class _Error(Struct):
-    code: int = INTERNAL_ERROR
-    message: str = "unknown error"
-    data: Raw | UnsetType = UNSET
-
-
-_kept = msgspec.json.Decoder(_Error)
-
-
-def failed(call: Call) -> Failed:
-    """What the log says of a call that has ended with an error."""
-    error = _kept.decode(call.error or "{}")
-    return Failed(call.id, error.code, error.message, None if error.data is UNSET else bytes(error.data))
 
 
 def failure(answer: Failed, *, modern: bool) -> RpcError:

@@ -12,7 +12,6 @@ from handlers.calls.continued import Continued
 from handlers.calls.outcomes import Done
 from handlers.calls.questions import asks
 from handlers.calls.requests import Answer, CallRequest, Pending, Refused
-from portero.domain.call import Call
 from portero.domain.patterns import policy_name
 from portero.domain.values import Kind, ToolFacts
 from portero.errors import (
@@ -88,10 +87,7 @@ class Calls:
         asked = Asked(Kind.TOOL, tool.server, tool.name, arguments, request.rest("name", "arguments"), tool.facts)
         answer = await self._call(request, asked)
         if isinstance(answer, Done):
-            result = answer.result
-            if request.modern and asks(result):
-                result = await self._continuing.sealed(request, tool.canonical, arguments, answer)
-            return self._tasks.passed_on(request, answer.call, tool.canonical, result)
+            return await self.finished(request, tool.canonical, arguments, answer)
         if isinstance(answer, Pending):
             return self._pending(request, answer, tool)
         if isinstance(answer, Refused):
@@ -101,17 +97,17 @@ class Calls:
             return self._results.own(answer.members, modern=True)
         raise failure(answer, modern=request.modern)
 
-    async def fetched(self, request: Request, call: Call, arguments: bytes, result: bytes) -> bytes:
-        """The result of a call on a tool that was asked for, for who fetches it later."""
-        result = await self.shown(request, call.tool, arguments, Done(call.id, result))
-        return self._tasks.passed_on(request, call.id, call.tool, result)
+    async def finished(self, request: Request, tool: str, arguments: bytes, answer: Done) -> bytes:
+        """The result of a call on a tool, for who waited for it and for who fetches it later."""
+        result = await self._shown(request, tool, arguments, answer)
+        return self._tasks.passed_on(request, answer.call, tool, result)
 
     async def other(self, request: Request, asked: Asked) -> bytes:
         """The result of reading a resource, getting a prompt or completing an argument."""
         answer = await self._call(request, asked)
         target = policy_name(asked.kind, asked.upstream, asked.name)
         if isinstance(answer, Done):
-            result = await self.shown(request, target, asked.arguments, answer)
+            result = await self._shown(request, target, asked.arguments, answer)
             return self._results.upstream(result, modern=request.modern, cached=asked.kind is Kind.RESOURCE)
         if isinstance(answer, Asking):
             return self._results.own(answer.members, modern=True)
@@ -124,7 +120,7 @@ class Calls:
             return self._results.upstream(NO_SUGGESTIONS, modern=request.modern)
         raise failure(answer, modern=request.modern)
 
-    async def shown(self, request: Request, target: str, arguments: bytes, answer: Done) -> bytes:
+    async def _shown(self, request: Request, target: str, arguments: bytes, answer: Done) -> bytes:
         """The result of a call, so that its client can go on with it where it asks something."""
         if request.modern and asks(answer.result):
             return await self._continuing.sealed(request, target, arguments, answer)

@@ -13,13 +13,12 @@ from msgspec import Raw, Struct
 
 from handlers.between.returning import Wants
 from handlers.calls.inquiries import Inquiries
-from handlers.calls.outcomes import Done, Failed
+from handlers.calls.outcomes import Done, Failed, failure_of
 from portero.domain.call import Call
 from portero.domain.ids import CallId, Seq
 from portero.domain.values import SYSTEM, Actor, Kind, Status
 from portero.errors import INTERNAL_ERROR, INVALID_PARAMS, OUTCOME_UNKNOWN, DecisionError, LogError, RpcError
 from portero.gateway import wire
-from portero.gateway.calls.answers import failed
 from portero.gateway.calls.backchannel import ClientChannel, ParkingChannel, meta_level
 from portero.gateway.calls.taskids import task_id
 from portero.gateway.calls.tasks import Tasks
@@ -145,7 +144,7 @@ class Parking:
         if result is not None:
             return Done(call.id, result)
         if call.status is Status.ERROR and call.error is not None:
-            return failed(call)
+            return failure_of(call)
         return Failed(call.id, OUTCOME_UNKNOWN, self._tasks.standing(call, str(call.id), ""))
 
     def _cancel_behind(self, call: Call) -> None:

@@ -11,13 +11,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from handlers.calls.outcomes import failure_of
 from handlers.calls.questions import asks
 from portero.domain.call import Call
 from portero.domain.ids import ClientId
 from portero.domain.values import Actor, Kind, Status
 from portero.errors import INVALID_PARAMS, AlreadyDecided, RpcError
 from portero.gateway import texts
-from portero.gateway.calls.answers import failed, failure
+from portero.gateway.calls.answers import failure
 from portero.gateway.calls.deferring import POLL_INTERVAL_MS
 from portero.gateway.calls.following import Following
 from portero.gateway.calls.parking import take_answers
@@ -124,7 +125,7 @@ class TaskExtension:
         if call.status is Status.CANCELLED:
             return "cancelled", {}
         if call.status is Status.ERROR:
-            error = failure(failed(call), modern=True)
+            error = failure(failure_of(call), modern=True)
             data = {"data": error.data} if error.data is not None else {}
             return "failed", {"error": {"code": error.code, "message": str(error), **data}}
         return "completed", {"result": Raw(self._result(call, result, said))}

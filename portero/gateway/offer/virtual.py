@@ -7,6 +7,7 @@ import attrs
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from handlers.calls.outcomes import Done
 from portero.domain.call import Call
 from portero.domain.values import Kind, Status
 from portero.errors import INVALID_PARAMS, RpcError
@@ -168,7 +169,8 @@ class VirtualTools:
         result = await self._tasks.result(call)
         self._tasks.mark_read(call)
         if result is not None and call.kind is Kind.TOOL:
-            return await self._calls.fetched(request, call, await self._tasks.arguments(call), result)
+            done = Done(call.id, result)
+            return await self._calls.finished(request, call.tool, await self._tasks.arguments(call), done)
         shown = self._tasks.view(call, asked_as)
         if result is not None:
             shown |= {"result": Raw(result), "message": texts.RAN}
