@@ -17,7 +17,7 @@ class Handler(BaseHTTPRequestHandler):
     sessions: dict[str, queue.Queue[dict[str, Any] | None]]
     asked: list[dict[str, Any]]
     statuses: list[int]
-    """Statuses to answer the next messages with, instead of looking at them."""
+    """Statuses to answer the next requests with, instead of looking at them."""
     unfinished: dict[str, queue.Queue[dict[str, Any]]]
     """What is still to come of streams that were cut, by the id of their last event."""
 
@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
             self.plain(200, b"{}")
         elif self.fixture.given.moved and self.path == "/mcp":
             self.plain(307, b"", location="/mcp/")
-        elif self.statuses:
+        elif self.statuses and "id" in message and "method" in message:
             self.plain(self.statuses.pop(0), b"no", "text/plain")
         elif not self.authorized():
             self.plain(401, b"who are you?", "text/plain")

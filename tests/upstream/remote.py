@@ -38,7 +38,7 @@ class Remote:
         ]
 
     async def fail(self, *statuses: int) -> None:
-        """Answer the next messages with these."""
+        """Answer the next requests with these; a notification may still be on its way from before."""
         await self._fetch("/fail", statuses)
 
     async def forget(self) -> None:
